@@ -1,0 +1,6 @@
+# frozen_string_literal: true
+
+desc "Run the specs against the compiled library"
+task spec: :compile do
+  sh "rspec"
+end
