@@ -12,6 +12,10 @@ class Toolchain
   # The workspace is written in edition 2024.
   MINIMUM_CARGO = Gem::Version.new("1.85")
 
+  # aws-lc-sys is compiled anew whenever this variable changes, and RubyGems sets it for every build. This is RubyGems'
+  # own default, so that `rake compile` and `gem install` can share a target directory.
+  SOURCE_DATE_EPOCH = "315619200"
+
   # Where bindgen looks for libclang, in its order of trust (clang-sys, build/dynamic.rs).
   LIBCLANG_DIRECTORIES = %w[
     /usr/local/llvm*/lib* /usr/local/lib* /usr/local/lib*/* /usr/local/lib*/*/*
@@ -45,7 +49,7 @@ class Toolchain
 
   # rb-sys reads the Ruby to build for from RUBY.
   def build_env
-    env = { "RUBY" => RbConfig.ruby }
+    env = { "RUBY" => RbConfig.ruby, "SOURCE_DATE_EPOCH" => @env.fetch("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH) }
     # A shared library, and a build script that loads libclang, need the dynamic C library.
     env["RUSTFLAGS"] = "#{@env['RUSTFLAGS']} -C target-feature=-crt-static".strip if host_os.include?("musl")
     env
