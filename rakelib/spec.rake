@@ -2,5 +2,5 @@
 
 desc "Run the specs against the compiled library"
 task spec: :compile do
-  sh "rspec"
+  ruby "-S", "rspec"
 end

@@ -65,6 +65,16 @@ class Toolchain
     "hyperion_rs.#{RbConfig::CONFIG['DLEXT']}"
   end
 
+  def libclang?
+    libclang_directories.any? { |directory| Dir.glob(File.join(directory, LIBCLANG_FILES)).any? }
+  end
+
+  def headers?
+    [%w[rubyhdrdir ruby.h], %w[rubyarchhdrdir ruby/config.h]].all? do |directory, file|
+      File.file?(File.join(RbConfig::CONFIG[directory].to_s, file))
+    end
+  end
+
   private
 
   def host_os
@@ -100,7 +110,7 @@ class Toolchain
   end
 
   def libclang_problem
-    return if libclang_directories.any? { |directory| Dir.glob(File.join(directory, LIBCLANG_FILES)).any? }
+    return if libclang?
 
     "libclang (Debian, Ubuntu: apt install libclang-dev; Fedora: dnf install clang-devel; " \
       "Alpine: apk add clang-dev; macOS: xcode-select --install)"
@@ -117,8 +127,7 @@ class Toolchain
   end
 
   def headers_problem
-    headers = [["rubyhdrdir", "ruby.h"], ["rubyarchhdrdir", "ruby/config.h"]]
-    return if headers.all? { |key, file| File.file?(File.join(RbConfig::CONFIG[key].to_s, file)) }
+    return if headers?
 
     "the headers of Ruby #{RUBY_VERSION} (Debian, Ubuntu: apt install ruby-dev; Fedora: dnf install ruby-devel)"
   end
