@@ -1,0 +1,56 @@
+# frozen_string_literal: true
+
+require_relative "base"
+require_relative "host"
+require_relative "number"
+
+module HyperionRs
+  class Configuration
+    module Types
+      # Addresses to listen on: "tcp://host:port" and "unix:///path", a list or one String with commas. The typed value
+      # is an Array of URIs; a relative unix path ("unix://tmp/app.sock") is made absolute.
+      class BindList < Base
+        TCP = %r{\Atcp://(\[[^\]]+\]|[^:/\[\]]+):(\d+)/?\z}
+        UNIX = %r{\Aunix://([^?#]+)\z}
+        PORTS = Number.new(0..65_535)
+        HOST = Host.new
+
+        private_constant :TCP, :UNIX, :PORTS, :HOST
+
+        def parse(value)
+          uris = value.is_a?(String) ? value.split(",").map(&:strip) : Array(value)
+          refuse if uris.empty? || !uris.all?(String)
+          uris.map { |uri| normalize(uri) }.uniq.freeze
+        end
+
+        def allowed
+          "tcp://HOST:PORT or unix:///PATH, several with commas (TLS is by tls_cert and tls_key, or tls)"
+        end
+
+        def placeholder
+          "URI"
+        end
+
+        def format(value)
+          value.join(",")
+        end
+
+        def list?
+          true
+        end
+
+        private
+
+        def normalize(uri)
+          if (tcp = TCP.match(uri))
+            "tcp://#{Host.bracket(HOST.parse(tcp[1]))}:#{PORTS.parse(tcp[2])}"
+          elsif (unix = UNIX.match(uri))
+            "unix://#{File.expand_path(unix[1])}"
+          else
+            refuse
+          end
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+module HyperionRs
+  # Tags every error that hyperion-rs raises: one `rescue HyperionRs::Error` takes them all, whatever their class.
+  module Error
+  end
+
+  # An option that is unknown, malformed or contradicts another one, or a certificate that cannot be used.
+  class ConfigurationError < StandardError
+    include Error
+  end
+
+  # An address that cannot be listened on.
+  class BindError < StandardError
+    include Error
+  end
+
+  # The Rust side cannot be loaded.
+  class NativeLibraryError < StandardError
+    include Error
+  end
+
+  # A config.ru that is missing or raises while it is loaded.
+  class AppLoadError < StandardError
+    include Error
+  end
+
+  # The peer went away while its request was read or its response written. An IOError, as apps expect of a dead socket.
+  class ClientDisconnected < IOError
+    include Error
+  end
+end
