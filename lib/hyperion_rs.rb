@@ -1,0 +1,14 @@
+# frozen_string_literal: true
+
+require_relative "hyperion_rs/configuration"
+require_relative "hyperion_rs/errors"
+require_relative "hyperion_rs/native"
+require_relative "hyperion_rs/server"
+require_relative "hyperion_rs/version"
+
+# A Rack server for HTTP/2 and TLS with a Rust core. Requiring this file loads no native code: that happens when a
+# server is bound.
+module HyperionRs
+  autoload :CLI, "#{__dir__}/hyperion_rs/cli"
+  autoload :RackHandler, "#{__dir__}/hyperion_rs/rack_handler"
+end

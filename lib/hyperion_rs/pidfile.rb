@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require_relative "errors"
+
+module HyperionRs
+  # Holds the process id in a file while a block runs.
+  class Pidfile
+    # Runs the block; without a path, just that.
+    def self.hold(path, &block)
+      path ? new(path).hold(&block) : yield
+    end
+
+    def initialize(path)
+      @path = path
+    end
+
+    # A file that this process wrote by other means (`rails server` does) is left to its writer.
+    def hold
+      written = write
+      yield
+    ensure
+      File.delete(@path) if written && owner == Process.pid
+    end
+
+    private
+
+    def write
+      File.open(@path, File::CREAT | File::EXCL | File::WRONLY) { |file| file.write("#{Process.pid}\n") }
+      true
+    rescue Errno::EEXIST
+      return false if owner == Process.pid
+
+      release_stale
+      retry
+    rescue SystemCallError => e
+      raise ConfigurationError, "pidfile: cannot write #{@path}: #{e.class.new.message}"
+    end
+
+    # Removes a file whose process is gone.
+    def release_stale
+      pid = owner
+      raise ConfigurationError, "pidfile: #{@path} belongs to the running process #{pid}" if pid && running?(pid)
+
+      File.delete(@path)
+    rescue Errno::ENOENT
+      nil # Its process removed it just now.
+    end
+
+    def owner
+      pid = Integer(File.read(@path).strip, 10, exception: false)
+      pid if pid&.positive?
+    rescue Errno::ENOENT
+      nil
+    end
+
+    def running?(pid)
+      Process.kill(0, pid)
+      true
+    rescue Errno::ESRCH
+      false
+    rescue Errno::EPERM # It runs as another user.
+      true
+    end
+  end
+end

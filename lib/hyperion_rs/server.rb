@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+require "logger"
+require "uri"
+require_relative "configuration"
+require_relative "native"
+require_relative "pidfile"
+require_relative "signals"
+
+module HyperionRs
+  # Serves one Rack app.
+  #
+  #     server = HyperionRs::Server.new(app, port: 0, tls: "dev")
+  #     server.bind
+  #     server.run # until #shutdown, INT or TERM
+  class Server
+    attr_reader :app, :configuration, :logger
+
+    # `configuration` is a Configuration or a Hash of option names.
+    def initialize(app, configuration = {}, logger: nil, output: $stdout)
+      @app = app
+      @configuration = configuration.is_a?(Configuration) ? configuration : Configuration.new(configuration)
+      @logger = logger || default_logger
+      @output = output
+      @stopped = false
+    end
+
+    # Listens, loading the native library first. Answers the URLs; does nothing when already bound.
+    def bind
+      return urls if @native
+
+      @configuration.notices.each { |notice| @logger.warn(notice.to_s) }
+      Native.load!
+      native = Native::Server.new(@app, @configuration.native_settings, @logger)
+      @urls = native.bind.freeze
+      @native = native
+      urls
+    end
+
+    # Serves until it is shut down and drained. INT and TERM do that, when this is the main thread; a second one drops
+    # the connections and ends the process.
+    def run(signals: Thread.current == Thread.main)
+      bind
+      return if @stopped
+
+      Pidfile.hold(@configuration.pidfile) do
+        signals ? Signals.handle(self) { serve } : serve
+      end
+      nil
+    end
+
+    # Begins the drain and returns at once: no new connections, requests in flight finish within shutdown_timeout. Safe
+    # in a trap handler and from any thread.
+    def shutdown
+      @stopped = true
+      @native&.shutdown
+      nil
+    end
+    alias stop shutdown
+
+    # The URLs of the bound addresses; empty before #bind.
+    def urls
+      @urls || []
+    end
+
+    # The URL to show: a host given by name keeps its name. Nil before #bind.
+    def url
+      named_url || urls.first
+    end
+
+    # The first TCP port that is listened on, or nil.
+    def port
+      ports.first
+    end
+
+    # Counters of the running server, by name.
+    def stats
+      @native ? @native.stats : {}
+    end
+
+    private
+
+    def serve
+      announce
+      @native.run
+    end
+
+    def announce
+      return if @logger.level > Logger::INFO
+
+      listening = (named_url ? [named_url] : urls).join(", ")
+      threads = Configuration::OPTIONS[:threads].type.format(@configuration.threads)
+      @output.puts "hyperion-rs #{VERSION} listening on #{listening} (#{protocols}) — " \
+                   "Ruby #{RUBY_VERSION}, Rack #{@configuration.rack_version.join('.')}, threads #{threads}"
+      @output.flush
+    end
+
+    def protocols
+      @configuration.tls? ? "h2" : "h2c"
+    end
+
+    def ports
+      urls.filter_map { |url| URI(url).port unless url.start_with?("unix:") }.uniq
+    end
+
+    # A name such as localhost binds an address of each family: one URL stands for them.
+    def named_url
+      return unless @configuration.binds.one? && ports.one?
+
+      host = @configuration.binds.first[%r{\Atcp://([^\[\]]+):\d+\z}, 1]
+      "#{URI(urls.first).scheme}://#{host}:#{port}" if host
+    end
+
+    def default_logger
+      Logger.new($stderr, level: @configuration.debug ? "debug" : @configuration.log_level, progname: "hyperion-rs")
+    end
+  end
+end
