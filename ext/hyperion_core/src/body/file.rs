@@ -1,0 +1,97 @@
+//! A response body read from a file by the core.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+/// A range of an open file.
+#[derive(Debug)]
+pub struct FileBody {
+    file: Arc<File>,
+    offset: u64,
+    end: u64,
+}
+
+/// Bytes read at once: large enough that the hop to a blocking thread does not show.
+const READ_SIZE: u64 = 512 * 1024;
+
+impl FileBody {
+    /// Opens a regular file for sending it whole. Blocks on the file system.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(FileBody { file: Arc::new(file), offset: 0, end: metadata.len() })
+    }
+
+    /// Bytes left to send.
+    pub fn len(&self) -> u64 {
+        self.end - self.offset
+    }
+
+    /// Whether nothing is left to send.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next piece, read on a blocking thread. A file that has become shorter is an error.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let (file, offset, size) = (self.file.clone(), self.offset, self.len().min(READ_SIZE));
+        let read = move || {
+            let mut buffer = BytesMut::zeroed(size as usize);
+            let count = file.read_at(&mut buffer, offset)?;
+            buffer.truncate(count);
+            Ok::<_, io::Error>(buffer.freeze())
+        };
+        let piece = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
+        if piece.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file was truncated while it was sent",
+            ));
+        }
+        self.offset += piece.len() as u64;
+        Ok(Some(piece))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sends_what_the_file_had_when_it_was_opened() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"hello").unwrap();
+        let mut body = FileBody::open(file.path()).unwrap();
+        file.write_all(b" more").unwrap();
+        assert_eq!(body.len(), 5);
+        assert_eq!(body.next().await.unwrap().unwrap(), "hello");
+        assert!(body.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_truncated_file_is_an_error() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"hello").unwrap();
+        let mut body = FileBody::open(file.path()).unwrap();
+        file.as_file().set_len(0).unwrap();
+        assert_eq!(body.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_directory_is_refused() {
+        assert!(FileBody::open(Path::new("/")).is_err());
+    }
+}

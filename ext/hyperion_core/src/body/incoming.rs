@@ -1,0 +1,178 @@
+//! A request body that the application reads while it arrives. What was not read stays in the peer's window.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use thiserror::Error;
+
+/// Why a request body ended early.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BodyError {
+    /// The client reset the stream or the connection is gone.
+    #[error("the client went away before the end of the request body")]
+    Disconnected,
+    /// It is larger than `max_body_size`.
+    #[error("the request body is larger than max_body_size")]
+    TooLarge,
+    /// It made no progress within `body_timeout`.
+    #[error("the request body made no progress within body_timeout")]
+    TimedOut,
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub struct Incoming(Arc<Mutex<State>>);
+
+/// The end that the stream's task fills.
+#[derive(Debug)]
+pub(crate) struct Feeder(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    /// `None` while more may come.
+    end: Option<Result<(), BodyError>>,
+    trailers: Option<HeaderMap>,
+    reader: Option<Waker>,
+    /// Gives the window back as chunks are read.
+    flow: h2::FlowControl,
+    /// Set by the first read, for a client that waits for a 100.
+    wanted: bool,
+    closed: bool,
+    feeder: Option<Waker>,
+}
+
+pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
+    let state = Arc::new(Mutex::new(State {
+        chunks: VecDeque::new(),
+        end: None,
+        trailers: None,
+        reader: None,
+        flow,
+        wanted: false,
+        closed: false,
+        feeder: None,
+    }));
+    (Feeder(state.clone()), Incoming(state))
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Incoming {
+    /// The next chunk, `None` at the end of the body. One reader at a time: a later one replaces an earlier waker.
+    pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        let mut state = lock(&self.0);
+        if !state.wanted {
+            state.wanted = true;
+            state.wake_feeder();
+        }
+        if let Some(chunk) = state.chunks.pop_front() {
+            // The stream may be gone already; then there is no window to give back.
+            let _ = state.flow.release_capacity(chunk.len());
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        match state.end {
+            Some(end) => Poll::Ready(end.map(|()| None)),
+            None if state.closed => Poll::Ready(Ok(None)),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The trailers, once the body has ended.
+    pub fn trailers(&self) -> Option<HeaderMap> {
+        lock(&self.0).trailers.clone()
+    }
+
+    /// Reads no further; what still comes is thrown away.
+    pub fn close(&self) {
+        let mut state = lock(&self.0);
+        state.closed = true;
+        state.discard();
+        state.wake_feeder();
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Feeder {
+    pub(crate) fn push(&self, chunk: Bytes) {
+        let mut state = lock(&self.0);
+        state.chunks.push_back(chunk);
+        if state.closed {
+            state.discard();
+        }
+        state.wake_reader();
+    }
+
+    /// Ends the body, for good or early.
+    pub(crate) fn end(&self, end: Result<Option<HeaderMap>, BodyError>) {
+        let mut state = lock(&self.0);
+        if state.end.is_none() {
+            state.end = Some(end.map(|trailers| state.trailers = trailers));
+            state.wake_reader();
+        }
+    }
+
+    /// Resolves when the application first reads, or will never.
+    pub(crate) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = lock(&self.0);
+        if state.wanted || state.closed {
+            return Poll::Ready(state.wanted);
+        }
+        state.feeder = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Resolves when the application reads no further.
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.closed {
+            return Poll::Ready(());
+        }
+        state.feeder = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether the reader has taken all that came: only then is a pause the client's.
+    pub(crate) fn is_drained(&self) -> bool {
+        lock(&self.0).chunks.is_empty()
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.end(Err(BodyError::Disconnected));
+    }
+}
+
+impl State {
+    fn discard(&mut self) {
+        let unread: usize = self.chunks.drain(..).map(|chunk| chunk.len()).sum();
+        // As in `poll_read`: without a stream there is no window.
+        let _ = self.flow.release_capacity(unread);
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_feeder(&mut self) {
+        if let Some(waker) = self.feeder.take() {
+            waker.wake();
+        }
+    }
+}

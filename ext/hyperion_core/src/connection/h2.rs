@@ -1,0 +1,233 @@
+//! HTTP/2 (RFC 9113) through the `h2` crate: the task of one connection.
+
+mod clock;
+mod meter;
+mod reply;
+mod send_buf;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{Method, Request as HttpRequest, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::body::{Budgets, ConnectionMemory, RequestBody};
+use crate::config::Config;
+use crate::handler::Exchange;
+use crate::peer::Peer;
+use crate::report::{Event, Level};
+use crate::request::Request;
+use crate::response::{Record, Reply, Responder};
+use crate::server::Context as Server;
+use crate::shutdown::{Permit, Phase};
+use crate::stream;
+use crate::writer::Wire;
+use clock::{Clock, Verdict};
+use meter::{FrameMeter, Traffic};
+pub(crate) use reply::{Continuation, H2Reply};
+pub(crate) use send_buf::SendBuf;
+
+/// What all streams of a connection share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) server: Arc<Server>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) memory: Arc<ConnectionMemory>,
+    pub(crate) traffic: Arc<Traffic>,
+}
+
+/// Locally caused resets that a peer may provoke over the life of a connection, before GOAWAY.
+const MAX_PROVOKED_RESETS: usize = 128;
+/// Streams that a peer may reset before we have accepted them, before GOAWAY (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 64;
+/// Streams of which we remember that we reset them, so that frames in flight are ignored.
+const MAX_REMEMBERED_RESETS: usize = 64;
+/// Bytes that the HPACK decoder's dynamic table may take: SETTINGS_HEADER_TABLE_SIZE, at its default.
+const HEADER_TABLE_SIZE: u32 = 4096;
+/// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame.
+const DATA_FRAME_BUDGET: usize = 1024 * 1024;
+/// Bytes of request bodies in flight on a connection, beyond one stream's window.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
+/// Serves one connection until it is over, whatever ends it.
+pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, server: Arc<Server>, permit: Permit)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let traffic = Arc::new(Traffic::default());
+    let mut wire = Wire::new(io, FrameMeter::new(traffic.clone()));
+    converse(&mut wire, traffic, peer, server, permit).await;
+    super::linger::linger(&mut wire).await;
+}
+
+async fn converse<T>(
+    wire: &mut Wire<T, FrameMeter>,
+    traffic: Arc<Traffic>,
+    peer: Arc<Peer>,
+    server: Arc<Server>,
+    mut permit: Permit,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let blocked = wire.blocked();
+    let timeouts = &server.config.timeouts;
+    let handshake = builder(&server.config).handshake::<_, SendBuf>(wire);
+    let connection = tokio::select! {
+        handshake = tokio::time::timeout(timeouts.header, handshake) => match handshake {
+            Ok(Ok(connection)) => Some(connection),
+            Ok(Err(error)) => { report(&server, &peer, &error); None }
+            Err(_) => None,
+        },
+        () = permit.reached(Phase::Draining) => None,
+    };
+    if let Some(connection) = connection {
+        let memory = ConnectionMemory::new(server.config.buffers.max_pending);
+        let clock = Clock::new(timeouts, blocked, traffic.clone());
+        let shared = Arc::new(Shared { server, peer, memory, traffic });
+        Driver { connection, clock, shared }.run(permit).await;
+    }
+}
+
+fn builder(config: &Config) -> Builder {
+    let Config { http2, buffers, .. } = config;
+    let http2 = http2.clamped();
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(http2.max_concurrent_streams)
+        .initial_window_size(http2.initial_window_size)
+        .initial_connection_window_size(http2.initial_window_size.max(CONNECTION_WINDOW))
+        .max_frame_size(http2.max_frame_size)
+        .max_header_list_size(http2.max_header_list_size)
+        .header_table_size(HEADER_TABLE_SIZE)
+        .max_send_buffer_size(buffers.response)
+        .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(Some(MAX_PROVOKED_RESETS))
+        .data_frame_budget(DATA_FRAME_BUDGET);
+    builder
+}
+
+/// Runs one connection: takes its requests, and watches its peer.
+struct Driver<T> {
+    connection: Connection<T, SendBuf>,
+    clock: Clock,
+    shared: Arc<Shared>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+    async fn run(mut self, mut permit: Permit) {
+        let mut closing = permit.clone();
+        let mut drain = std::pin::pin!(permit.reached(Phase::Draining));
+        let mut close = std::pin::pin!(closing.reached(Phase::Closing));
+        let mut draining = false;
+        self.clock.watch_pings(self.connection.ping_pong());
+        std::future::poll_fn(|cx| {
+            if !draining && drain.as_mut().poll(cx).is_ready() {
+                draining = true;
+                self.connection.graceful_shutdown();
+                self.clock.drain();
+            }
+            if draining && close.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.poll(cx)
+        })
+        .await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, reply)))) => self.accept(request, reply),
+                Poll::Ready(Some(Err(error))) => {
+                    report(&self.shared.server, &self.shared.peer, &error);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => match self.clock.poll(cx, self.connection.has_streams()) {
+                    Verdict::Wait => return Poll::Pending,
+                    Verdict::GoAway(reason) => self.connection.abrupt_shutdown(reason),
+                    Verdict::Drain => self.connection.graceful_shutdown(),
+                    Verdict::Drop => return Poll::Ready(()),
+                },
+            }
+        }
+    }
+
+    fn accept(&mut self, request: HttpRequest<RecvStream>, mut reply: SendResponse<SendBuf>) {
+        let shared = &self.shared;
+        let stream_id = reply.stream_id().as_u32();
+        let (parts, body) = request.into_parts();
+        let request = match Request::from_h2(parts, stream_id, shared.peer.clone()) {
+            Ok(request) => request,
+            Err(malformed) => {
+                reply.send_reset(Reason::PROTOCOL_ERROR);
+                return rejected(shared, stream_id, &malformed.to_string());
+            }
+        };
+        let Some(slot) = shared.server.admission.admit() else {
+            reply.send_reset(Reason::REFUSED_STREAM);
+            return rejected(shared, stream_id, "max_in_flight is reached");
+        };
+        let reply = H2Reply::new(reply, request.method == Method::HEAD, shared.clone());
+        let responder = Responder::new(
+            Reply::H2(reply),
+            Record::new(slot),
+            shared.budgets(),
+            shared.server.reactor.clone(),
+        );
+        self.dispatch(request, body, responder);
+    }
+
+    fn dispatch(&self, request: Request, body: RecvStream, responder: Responder) {
+        if request.method == Method::CONNECT {
+            return responder.respond_plain(StatusCode::NOT_IMPLEMENTED);
+        }
+        if body.is_end_stream() {
+            let exchange = Exchange { request, body: RequestBody::Empty, responder };
+            return self.shared.server.handler.handle(exchange);
+        }
+        let max = self.shared.server.config.limits.max_body_size;
+        if request.content_length.is_some_and(|length| length > max) {
+            return responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let shared = self.shared.clone();
+        if shared.server.config.buffers.request_buffering && !request.is_grpc() {
+            tokio::spawn(stream::collect(request, body, responder, shared));
+        } else {
+            stream::pass_on(request, body, responder, shared);
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn budgets(&self) -> Budgets {
+        let buffers = &self.server.config.buffers;
+        Budgets {
+            memory: buffers.response,
+            spill: buffers.response_spill,
+            connection: self.memory.clone(),
+            process: self.server.spill.clone(),
+        }
+    }
+
+    pub(crate) fn report(&self, level: Level, event: &Event<'_>) {
+        if self.server.handler.enabled(level) {
+            self.server.handler.report(level, event);
+        }
+    }
+}
+
+pub(crate) fn rejected(shared: &Shared, stream_id: u32, reason: &str) {
+    shared.report(Level::Debug, &Event::RequestRejected { peer: &shared.peer.remote, stream_id, reason });
+}
+
+fn report(server: &Server, peer: &Peer, error: &h2::Error) {
+    // A peer that hangs up is the course of things, and what it does wrong is its own affair.
+    if server.handler.enabled(Level::Debug) {
+        let event = Event::ConnectionError { peer: &peer.remote, reason: error.to_string() };
+        server.handler.report(Level::Debug, &event);
+    }
+}

@@ -1,0 +1,177 @@
+//! All deadlines of a connection, on one timer that is moved only when it rings.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use h2::{Ping, PingPong, Reason};
+use tokio::time::{Instant, Sleep};
+
+use super::meter::Traffic;
+use crate::config::Timeouts;
+use crate::writer::Blocked;
+
+/// What the connection has to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing before the next wake-up.
+    Wait,
+    /// Say goodbye with this reason and close, whatever is open.
+    GoAway(Reason),
+    /// Take no new streams and close when the open ones are done.
+    Drain,
+    /// Close at once: the peer would not hear a goodbye.
+    Drop,
+}
+
+/// The stages of a connection's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Requests are taken.
+    Open,
+    /// GOAWAY was sent, open streams are finished.
+    Draining(Instant),
+    /// The last GOAWAY is on its way.
+    Closing(Instant),
+}
+
+#[derive(Debug)]
+pub(super) struct Clock {
+    timeouts: Timeouts,
+    blocked: Arc<Blocked>,
+    traffic: Arc<Traffic>,
+    stage: Stage,
+    idle_since: Option<Instant>,
+    pings: Option<Pings>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+struct Pings {
+    pings: PingPong,
+    /// When the last PING was sent or answered.
+    last: Instant,
+    waiting: bool,
+}
+
+/// For a client to acknowledge the first GOAWAY (a round trip), before an idle connection is closed.
+const DRAIN_GRACE: Duration = Duration::from_millis(250);
+/// For the last GOAWAY to be written.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+impl Clock {
+    pub(super) fn new(timeouts: &Timeouts, blocked: Arc<Blocked>, traffic: Arc<Traffic>) -> Self {
+        Clock {
+            timeouts: *timeouts,
+            blocked,
+            traffic,
+            stage: Stage::Open,
+            idle_since: None,
+            pings: None,
+            alarm: Box::pin(tokio::time::sleep(timeouts.keepalive)),
+        }
+    }
+
+    /// Sends PINGs to an idle peer when the settings want it.
+    pub(super) fn watch_pings(&mut self, pings: Option<PingPong>) {
+        if let (Some(pings), Some(_)) = (pings, self.timeouts.ping_interval) {
+            self.pings = Some(Pings { pings, last: Instant::now(), waiting: false });
+        }
+    }
+
+    /// A graceful stop has begun.
+    pub(super) fn drain(&mut self) {
+        if self.stage == Stage::Open {
+            self.stage = Stage::Draining(Instant::now());
+        }
+    }
+
+    /// Judges the peer, and wakes the task when that is to be done again.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, has_streams: bool) -> Verdict {
+        if has_streams {
+            self.idle_since = None;
+        } else if self.idle_since.is_none() {
+            self.idle_since = Some(Instant::now());
+        }
+        if self.traffic.flooded() && !matches!(self.stage, Stage::Closing(_)) {
+            return self.close(Reason::ENHANCE_YOUR_CALM);
+        }
+        if !has_streams {
+            self.poll_pings(cx);
+        }
+        loop {
+            let Some((deadline, verdict)) = self.next_deadline() else { return Verdict::Wait };
+            if deadline <= Instant::now() {
+                return self.pass(verdict);
+            }
+            if self.alarm.is_elapsed() || deadline < self.alarm.deadline() {
+                self.alarm.as_mut().reset(deadline);
+            }
+            if self.alarm.as_mut().poll(cx).is_pending() {
+                return Verdict::Wait;
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<(Instant, Verdict)> {
+        let Timeouts { header, write, keepalive, ping_interval, ping, .. } = self.timeouts;
+        let stalled = self.blocked.since().map(|since| (since + write, Verdict::Drop));
+        let headless = self
+            .traffic
+            .head_since()
+            .map(|since| (since + header, Verdict::GoAway(Reason::ENHANCE_YOUR_CALM)));
+        let idle = self.idle_since.map(|since| match self.stage {
+            Stage::Draining(start) => (since.max(start) + DRAIN_GRACE, Verdict::GoAway(Reason::NO_ERROR)),
+            _ => (since + keepalive, Verdict::Drain),
+        });
+        let pinged = self.pings.as_ref().zip(ping_interval).filter(|_| self.idle_since.is_some());
+        let pinged = pinged.map(|(pings, interval)| match pings.waiting {
+            true => (pings.last + ping, Verdict::Drop),
+            false => (pings.last + interval, Verdict::Wait),
+        });
+        let closing = match self.stage {
+            Stage::Closing(since) => return Some((since + CLOSE_GRACE, Verdict::Drop)),
+            _ => None,
+        };
+        [stalled, headless, idle, pinged, closing].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+
+    /// A deadline has passed.
+    fn pass(&mut self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::GoAway(reason) => return self.close(reason),
+            Verdict::Drain => self.drain(),
+            Verdict::Drop | Verdict::Wait => {}
+        }
+        verdict
+    }
+
+    fn close(&mut self, reason: Reason) -> Verdict {
+        self.stage = Stage::Closing(Instant::now());
+        Verdict::GoAway(reason)
+    }
+
+    fn poll_pings(&mut self, cx: &mut Context<'_>) {
+        let (Some(pings), Some(interval)) = (&mut self.pings, self.timeouts.ping_interval) else { return };
+        if pings.waiting {
+            // An error is the connection's, which reports it itself.
+            if let Poll::Ready(Ok(_)) = pings.pings.poll_pong(cx) {
+                pings.waiting = false;
+                pings.last = Instant::now();
+            }
+        } else if pings.last.max(self.idle_since.unwrap_or(pings.last)) + interval <= Instant::now() {
+            pings.waiting = pings.pings.send_ping(Ping::opaque()).is_ok();
+            pings.last = Instant::now();
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl std::fmt::Debug for Pings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pings")
+            .field("last", &self.last)
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}

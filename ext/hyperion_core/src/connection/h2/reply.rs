@@ -1,0 +1,145 @@
+//! Sends one response on its stream.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use h2::Reason;
+use h2::server::SendResponse;
+use http::{HeaderMap, Response as HttpResponse, StatusCode, Version};
+
+use super::{SendBuf, Shared};
+use crate::report::{Event, Level};
+use crate::response::{Head, Outcome, Payload, Record, Response};
+use crate::stream;
+
+/// The answering end of a stream.
+#[derive(Debug)]
+pub(crate) struct H2Reply {
+    send: Send,
+    stream_id: u32,
+    is_head: bool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum Send {
+    Own(SendResponse<SendBuf>),
+    /// With a [`Continuation`].
+    Shared(Arc<Mutex<SendResponse<SendBuf>>>),
+}
+
+/// Answers `expect: 100-continue` while another holds the reply.
+#[derive(Debug)]
+pub(crate) struct Continuation(Arc<Mutex<SendResponse<SendBuf>>>);
+
+impl Send {
+    fn with<R>(&mut self, f: impl FnOnce(&mut SendResponse<SendBuf>) -> R) -> R {
+        match self {
+            Send::Own(send) => f(send),
+            Send::Shared(send) => f(&mut send.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+impl Continuation {
+    pub(crate) fn send(self) {
+        let mut send = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Answered already, or gone: then no body is wanted.
+        let _ = send.send_informational(http_response(StatusCode::CONTINUE, HeaderMap::new()));
+    }
+}
+
+impl H2Reply {
+    pub(super) fn new(send: SendResponse<SendBuf>, is_head: bool, shared: Arc<Shared>) -> Self {
+        H2Reply { stream_id: send.stream_id().as_u32(), send: Send::Own(send), is_head, shared }
+    }
+
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    /// Lets a second holder send the 100.
+    pub(crate) fn share(self) -> (Self, Continuation) {
+        let send = match self.send {
+            Send::Own(send) => Arc::new(Mutex::new(send)),
+            Send::Shared(send) => send,
+        };
+        (H2Reply { send: Send::Shared(send.clone()), ..self }, Continuation(send))
+    }
+
+    /// Sends an informational response; a stream that is gone needs none.
+    pub(crate) fn inform(&mut self, head: Head) {
+        let status = head.status();
+        let response = http_response(status, head.into_fields());
+        if let Err(error) = self.send.with(|send| send.send_informational(response)) {
+            self.complain(format!("{status} was not sent: {error}"));
+        }
+    }
+
+    /// Ends the stream without a response.
+    pub(crate) fn reset(mut self, reason: Reason) {
+        self.send.with(|send| send.send_reset(reason));
+    }
+
+    /// Sends the response. What flow control does not let through at once becomes a task.
+    pub(crate) fn deliver(mut self, response: Response, mut record: Box<Record>) {
+        let Response { head, body } = response;
+        let bodiless = self.is_head || has_no_body(head.status());
+        let length = if bodiless { None } else { self.content_length(&head, &body) };
+        let (status, fields) = head.into_h2(self.shared.server.config.server_header.as_ref(), length);
+        let end = bodiless || body.is_empty();
+        let response = http_response(status, fields);
+        let Ok(mut stream) = self.send.with(|send| send.send_response(response, end)) else {
+            // The stream was reset or the connection is gone; the record says so.
+            return;
+        };
+        match body {
+            _ if end => record.end(Outcome::Sent),
+            Payload::Full(bytes, charge) => {
+                stream.reserve_capacity(bytes.len());
+                if stream.capacity() < bytes.len() {
+                    let download = stream::Download::new(stream, self.shared, record);
+                    tokio::spawn(download.send_full(bytes, charge));
+                } else {
+                    let buffer = SendBuf::new(bytes, charge, Some(record), self.shared.traffic.clone());
+                    // As above: a stream that is gone drops the buffer, and the record with it.
+                    let _ = stream.send_data(buffer, true);
+                }
+            }
+            body => {
+                let download = stream::Download::new(stream, self.shared, record);
+                tokio::spawn(download.send(body));
+            }
+        }
+    }
+
+    /// What `content-length` has to be; an application that said otherwise is told.
+    fn content_length(&self, head: &Head, body: &Payload) -> Option<u64> {
+        let length = body.len()?;
+        match head.content_length() {
+            Some(said) if said != length => {
+                self.complain(format!(
+                    "content-length is {said}, the body has {length} bytes; sent as {length}"
+                ));
+            }
+            _ => {}
+        }
+        Some(length)
+    }
+
+    fn complain(&self, reason: String) {
+        self.shared.report(Level::Warn, &Event::ResponseError { stream_id: self.stream_id, reason });
+    }
+}
+
+fn http_response(status: StatusCode, fields: HeaderMap) -> HttpResponse<()> {
+    let mut response = HttpResponse::new(());
+    *response.version_mut() = Version::HTTP_2;
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+/// RFC 9110, section 6.4.1.
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}

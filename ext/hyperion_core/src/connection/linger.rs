@@ -1,0 +1,29 @@
+//! Closing without losing what was said last. A socket that is closed while bytes of the peer are unread sends a
+//! reset, and the reset can overtake our GOAWAY: so the end is announced, and what still comes is read for a while.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// How long, and how much, a peer may go on sending to a connection that is over.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Announces the end and reads until the peer closes.
+pub(crate) async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let read_out = async {
+        if io.shutdown().await.is_err() {
+            return;
+        }
+        let mut sink = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(count @ 1..) = io.read(&mut sink).await {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // A peer that does neither is cut off: that is what the timeout is for.
+    let _ = tokio::time::timeout(LINGER_TIMEOUT, read_out).await;
+}

@@ -1,0 +1,23 @@
+//! The one door to the application.
+
+use crate::body::RequestBody;
+use crate::report::Reporter;
+use crate::request::Request;
+use crate::response::Responder;
+
+/// One request and the means to answer it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The validated head.
+    pub request: Request,
+    /// The body: whole, or streaming.
+    pub body: RequestBody,
+    /// Answers exactly once; answers 500 when dropped unused.
+    pub responder: Responder,
+}
+
+/// The application behind the server.
+pub trait Handler: Reporter + Send + Sync + 'static {
+    /// Takes an exchange and returns at once: it is called on the reactor, which serves nobody meanwhile.
+    fn handle(&self, exchange: Exchange);
+}

@@ -1,0 +1,28 @@
+//! The server core of hyperion-rs: it accepts connections, terminates TLS and HTTP/2, and hands each request to a
+//! [`Handler`] as an [`Exchange`]. It knows nothing of Ruby.
+#![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod body;
+pub mod config;
+mod connection;
+mod date;
+pub mod handler;
+mod limits;
+pub mod listener;
+mod peer;
+mod reactor;
+pub mod report;
+pub mod request;
+pub mod response;
+pub mod server;
+mod shutdown;
+mod stream;
+pub mod tls;
+mod writer;
+
+pub use config::Config;
+pub use handler::{Exchange, Handler};
+pub use peer::{Address, Peer, TlsSession};
+pub use report::{Event, Level};
+pub use server::Server;

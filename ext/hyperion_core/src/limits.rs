@@ -1,0 +1,104 @@
+//! The measures by which a peer is judged: progress against a timeout, and frames against a rate.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Bytes that a peer must move within a timeout for it to count as progress: a byte now and then does not.
+pub(crate) const MIN_PROGRESS: usize = 1024;
+
+/// Tells a transfer that moves from one that stalls or dribbles.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    timeout: Duration,
+    since: Instant,
+    moved: usize,
+}
+
+impl Stall {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Stall { timeout, since: Instant::now(), moved: 0 }
+    }
+
+    /// The peer moved `bytes`.
+    pub(crate) fn progress(&mut self, bytes: usize) {
+        self.moved += bytes;
+        if self.moved >= MIN_PROGRESS {
+            self.restart();
+        }
+    }
+
+    /// The wait was not the peer's.
+    pub(crate) fn restart(&mut self) {
+        self.since = Instant::now();
+        self.moved = 0;
+    }
+
+    /// When patience ends.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.since + self.timeout
+    }
+}
+
+/// A leaky bucket: events may come in bursts of `burst` and at `per_second` for ever.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    burst: u32,
+    per_second: u32,
+    level: u32,
+    leaked_at: Instant,
+}
+
+impl Rate {
+    pub(crate) fn new(burst: u32, per_second: u32) -> Self {
+        Rate { burst, per_second, level: 0, leaked_at: Instant::now() }
+    }
+
+    /// Counts `events`; false when they are too many. The clock is read only when the burst is used up.
+    pub(crate) fn allow(&mut self, events: u32) -> bool {
+        self.level = self.level.saturating_add(events);
+        if self.level <= self.burst {
+            return true;
+        }
+        let now = Instant::now();
+        let leaked = now.duration_since(self.leaked_at).as_millis() * u128::from(self.per_second) / 1000;
+        if leaked > 0 {
+            self.level = self.level.saturating_sub(u32::try_from(leaked).unwrap_or(u32::MAX));
+            self.leaked_at = now;
+        }
+        self.level <= self.burst
+    }
+
+    /// Takes back `events` that useful work has earned.
+    pub(crate) fn earn(&mut self, events: u32) {
+        self.level = self.level.saturating_sub(events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dribble_is_no_progress() {
+        let mut stall = Stall::new(Duration::from_secs(30));
+        let first = stall.deadline();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        stall.progress(MIN_PROGRESS - 1);
+        assert_eq!(stall.deadline(), first);
+        stall.progress(1);
+        assert_eq!(stall.deadline(), first + Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_allows_its_burst_and_refills() {
+        let mut rate = Rate::new(10, 5);
+        assert!((0..10).all(|_| rate.allow(1)));
+        assert!(!rate.allow(1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(rate.allow(1));
+        assert!(!rate.allow(5));
+        rate.earn(6);
+        assert!(rate.allow(1));
+    }
+}

@@ -1,0 +1,55 @@
+//! The way back from the application's threads to the reactor: finished responses gather in one inbox, and the
+//! reactor is woken once for all that come while it is busy.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::response::{Record, Reply, Response};
+
+/// A response on its way to its stream.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) reply: Reply,
+    pub(crate) response: Response,
+    pub(crate) record: Box<Record>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Reactor {
+    inbox: Mutex<Vec<Completion>>,
+    filled: Notify,
+}
+
+impl Reactor {
+    /// Hands a response over; from any thread, never blocking on the network.
+    pub(crate) fn push(&self, completion: Completion) {
+        let was_empty = {
+            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            inbox.push(completion);
+            inbox.len() == 1
+        };
+        if was_empty {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Delivers what comes, for as long as the runtime lives.
+    pub(crate) async fn run(&self) {
+        let mut batch = Vec::new();
+        loop {
+            self.filled.notified().await;
+            loop {
+                std::mem::swap(&mut batch, &mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+                if batch.is_empty() {
+                    break;
+                }
+                for completion in batch.drain(..) {
+                    completion.reply.deliver(completion.response, completion.record);
+                }
+                // The connections write now; what finishes meanwhile needs no wake-up.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

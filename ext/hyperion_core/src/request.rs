@@ -1,0 +1,108 @@
+//! The head of a request, validated.
+
+mod validate;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::peer::Peer;
+
+pub(crate) use validate::Malformed;
+
+/// The protocol a request came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/2 (RFC 9113).
+    Http2,
+}
+
+/// A request head that every layer above may rely on.
+#[derive(Debug)]
+pub struct Request {
+    /// The method, as sent.
+    pub method: Method,
+    /// Path and query as sent, still percent-encoded; `*` for `OPTIONS *`.
+    pub target: http::uri::PathAndQuery,
+    /// `host` or `host:port`, as sent in `:authority`, else in `host`.
+    pub authority: HeaderValue,
+    /// All fields, in the order in which they came, `host` left out.
+    pub headers: HeaderMap,
+    /// The number that a valid `content-length` gave.
+    pub content_length: Option<u64>,
+    /// `:protocol` of an extended CONNECT (RFC 8441).
+    pub connect_protocol: Option<Bytes>,
+    /// Which protocol carried it.
+    pub protocol: Protocol,
+    /// The stream it came on; 0 for HTTP/1.1.
+    pub stream_id: u32,
+    /// Who sent it.
+    pub peer: Arc<Peer>,
+    /// When its head was complete.
+    pub received_at: Instant,
+}
+
+impl Request {
+    /// Takes what h2 has decoded; the errors are those of RFC 9113, sections 8.2 and 8.3, that h2 leaves to us.
+    pub(crate) fn from_h2(
+        parts: http::request::Parts,
+        stream_id: u32,
+        peer: Arc<Peer>,
+    ) -> Result<Self, Malformed> {
+        let http::request::Parts { method, uri, mut headers, extensions, .. } = parts;
+        validate::fields(&headers)?;
+        let content_length = validate::content_length(&headers)?;
+        let authority = validate::authority(uri.authority(), &headers)?;
+        headers.remove(HOST);
+        let uri = uri.into_parts();
+        let connect_protocol = extensions
+            .get::<h2::ext::Protocol>()
+            .map(|protocol| Bytes::copy_from_slice(protocol.as_str().as_bytes()));
+        let target = validate::target(&method, uri.path_and_query, connect_protocol.is_some())?;
+        Ok(Request {
+            method,
+            target,
+            authority,
+            headers,
+            content_length,
+            connect_protocol,
+            protocol: Protocol::Http2,
+            stream_id,
+            peer,
+            received_at: Instant::now(),
+        })
+    }
+
+    /// The path as sent, without the query.
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// What follows the first `?`, or the empty string.
+    pub fn query(&self) -> &str {
+        self.target.query().unwrap_or("")
+    }
+
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// Whether this is a gRPC call, whose messages are read while they arrive.
+    pub fn is_grpc(&self) -> bool {
+        let grpc = |value: &HeaderValue| {
+            value.as_bytes().get(..16).is_some_and(|v| v.eq_ignore_ascii_case(b"application/grpc"))
+        };
+        self.method == Method::POST
+            && self.headers.get(CONTENT_TYPE).is_some_and(grpc)
+            && self.headers.contains_key(TE)
+    }
+
+    /// Whether a value of this field must not stay in caches or logs.
+    pub fn is_sensitive(name: &http::HeaderName) -> bool {
+        name == AUTHORIZATION || name == COOKIE
+    }
+}

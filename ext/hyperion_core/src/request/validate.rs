@@ -1,0 +1,141 @@
+//! The rules of RFC 9113, section 8, that the h2 crate leaves to its user. A request that breaks one is malformed:
+//! its stream is reset with PROTOCOL_ERROR and the application never sees it.
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method};
+use thiserror::Error;
+
+/// Why a request head is malformed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    #[error("a field value starts or ends with white space")]
+    Padding,
+    #[error("content-length is not one number")]
+    ContentLength,
+    #[error("neither :authority nor one host")]
+    NoAuthority,
+    #[error(":authority has user information")]
+    UserInfo,
+    #[error(":authority and host differ")]
+    HostMismatch,
+    #[error(":path is missing")]
+    NoPath,
+    #[error(":path does not start with a slash")]
+    Path,
+}
+
+/// RFC 9113, section 8.2.1: no value starts or ends with a space or a tab.
+pub(super) fn fields(headers: &HeaderMap) -> Result<(), Malformed> {
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let padded = |value: &HeaderValue| blank(value.as_bytes().first()) || blank(value.as_bytes().last());
+    if headers.values().any(padded) { Err(Malformed::Padding) } else { Ok(()) }
+}
+
+/// RFC 9110, section 8.6: one field line of digits.
+pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let digits = value.as_bytes();
+    if values.next().is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::ContentLength);
+    }
+    let number = value.to_str().ok().and_then(|digits| digits.parse().ok());
+    number.map(Some).ok_or(Malformed::ContentLength)
+}
+
+/// RFC 9113, section 8.3.1: `:authority`, else one `host`; both only when equal; no user information.
+pub(super) fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Result<HeaderValue, Malformed> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Malformed::HostMismatch);
+    }
+    let authority = match (pseudo, host) {
+        (Some(pseudo), Some(host)) if !host.as_bytes().eq_ignore_ascii_case(pseudo.as_str().as_bytes()) => {
+            return Err(Malformed::HostMismatch);
+        }
+        (Some(pseudo), _) => HeaderValue::from_str(pseudo.as_str()).map_err(|_| Malformed::NoAuthority)?,
+        (None, Some(host)) => {
+            Authority::try_from(host.as_bytes()).map_err(|_| Malformed::NoAuthority)?;
+            host.clone()
+        }
+        (None, None) => return Err(Malformed::NoAuthority),
+    };
+    if authority.as_bytes().contains(&b'@') { Err(Malformed::UserInfo) } else { Ok(authority) }
+}
+
+/// RFC 9113, section 8.3.1: a path that starts with a slash, or `*` for OPTIONS; none for an ordinary CONNECT.
+pub(super) fn target(
+    method: &Method,
+    path: Option<PathAndQuery>,
+    extended_connect: bool,
+) -> Result<PathAndQuery, Malformed> {
+    if method == Method::CONNECT && !extended_connect {
+        return Ok(PathAndQuery::from_static("/"));
+    }
+    let path = path.filter(|path| !path.as_str().is_empty()).ok_or(Malformed::NoPath)?;
+    let asterisk = method == Method::OPTIONS && path.as_str() == "*";
+    if path.as_str().starts_with('/') || asterisk { Ok(path) } else { Err(Malformed::Path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn values_may_not_be_padded() {
+        assert_eq!(fields(&headers(&[("a", "b c"), ("d", "")])), Ok(()));
+        for padded in [" b", "b ", "\tb", "b\t"] {
+            assert_eq!(fields(&headers(&[("a", padded)])), Err(Malformed::Padding), "{padded:?}");
+        }
+    }
+
+    #[test]
+    fn content_length_is_one_number() {
+        assert_eq!(content_length(&headers(&[])), Ok(None));
+        assert_eq!(content_length(&headers(&[("content-length", "007")])), Ok(Some(7)));
+        for bad in ["", "-1", "+1", "1 ", "1,1", "0x1", "99999999999999999999"] {
+            assert!(content_length(&headers(&[("content-length", bad)])).is_err(), "{bad:?}");
+        }
+        assert!(content_length(&headers(&[("content-length", "1"), ("content-length", "1")])).is_err());
+    }
+
+    #[test]
+    fn authority_wins_and_must_agree_with_host() {
+        let pseudo = Authority::from_static("Example.org:8443");
+        assert_eq!(authority(Some(&pseudo), &headers(&[])).unwrap(), "Example.org:8443");
+        assert_eq!(
+            authority(Some(&pseudo), &headers(&[("host", "example.org:8443")])).unwrap(),
+            "Example.org:8443"
+        );
+        assert_eq!(authority(None, &headers(&[("host", "a.test")])).unwrap(), "a.test");
+        let mismatch = authority(Some(&pseudo), &headers(&[("host", "evil.test")]));
+        assert_eq!(mismatch, Err(Malformed::HostMismatch));
+        let twice = authority(None, &headers(&[("host", "a.test"), ("host", "a.test")]));
+        assert_eq!(twice, Err(Malformed::HostMismatch));
+        assert_eq!(authority(None, &headers(&[])), Err(Malformed::NoAuthority));
+        assert_eq!(authority(None, &headers(&[("host", "")])), Err(Malformed::NoAuthority));
+        let user = Authority::from_static("user@example.org");
+        assert_eq!(authority(Some(&user), &headers(&[])), Err(Malformed::UserInfo));
+    }
+
+    #[test]
+    fn a_path_starts_with_a_slash() {
+        let path = |text: &'static str| Some(PathAndQuery::from_static(text));
+        assert!(target(&Method::GET, path("/a?b"), false).is_ok());
+        assert!(target(&Method::OPTIONS, path("*"), false).is_ok());
+        assert_eq!(target(&Method::GET, path("*"), false), Err(Malformed::Path));
+        assert_eq!(target(&Method::GET, None, false), Err(Malformed::NoPath));
+        assert!(target(&Method::CONNECT, None, false).is_ok());
+        assert_eq!(target(&Method::CONNECT, None, true), Err(Malformed::NoPath));
+    }
+}

@@ -1,0 +1,186 @@
+//! A response head in one buffer: cheap to fill while the application's lock is held, turned into a header map on
+//! the reactor without copying a value.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SERVER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use thiserror::Error;
+
+/// Status and header fields, in the order in which they were added.
+#[derive(Debug)]
+pub struct Head {
+    status: StatusCode,
+    values: Vec<u8>,
+    fields: Vec<(HeaderName, u32)>,
+}
+
+/// A header value holds a byte that could end the field line early (RFC 9110, section 5.5).
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("header {name:?} has the byte 0x{byte:02x}, which no header value may hold")]
+pub struct InvalidField {
+    /// The field.
+    pub name: HeaderName,
+    /// The offending byte.
+    pub byte: u8,
+}
+
+/// What a typical head needs, so that its buffer grows once at most.
+const VALUES_CAPACITY: usize = 512;
+const FIELDS_CAPACITY: usize = 16;
+
+impl Head {
+    /// A head without fields.
+    pub fn new(status: StatusCode) -> Self {
+        Head {
+            status,
+            values: Vec::with_capacity(VALUES_CAPACITY),
+            fields: Vec::with_capacity(FIELDS_CAPACITY),
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Adds one field line. Blanks around the value are dropped (RFC 9110, section 5.5).
+    pub fn push(&mut self, name: HeaderName, value: &[u8]) -> Result<(), InvalidField> {
+        if let Some(&byte) = value.iter().find(|&&byte| is_control(byte)) {
+            return Err(InvalidField { name, byte });
+        }
+        self.values.extend_from_slice(value.trim_ascii());
+        self.fields.push((name, self.values.len() as u32));
+        Ok(())
+    }
+
+    /// Whether a field of this name was added.
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.fields.iter().any(|(field, _)| field == name)
+    }
+
+    /// The first value of this name.
+    pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        let mut start = 0;
+        for (field, end) in &self.fields {
+            if field == name {
+                return Some(&self.values[start..*end as usize]);
+            }
+            start = *end as usize;
+        }
+        None
+    }
+
+    /// The number in `content-length`, when there is a valid one.
+    pub fn content_length(&self) -> Option<u64> {
+        std::str::from_utf8(self.get(&CONTENT_LENGTH)?).ok()?.parse().ok()
+    }
+
+    /// The fields as HTTP/2 sends them: connection-specific ones left out (RFC 9113, section 8.2.2), `date` and
+    /// `server` added when absent, and `content-length` as given by `length`, when it is.
+    pub(crate) fn into_h2(
+        self,
+        server: Option<&HeaderValue>,
+        length: Option<u64>,
+    ) -> (StatusCode, HeaderMap) {
+        let mut map = HeaderMap::with_capacity(self.fields.len() + 3);
+        let values = Bytes::from(self.values);
+        let (mut start, mut dated, mut named) = (0, false, false);
+        for (name, end) in self.fields {
+            let value = values.slice(start..end as usize);
+            start = end as usize;
+            if is_connection_specific(&name) || (length.is_some() && name == CONTENT_LENGTH) {
+                continue;
+            }
+            dated |= name == DATE;
+            named |= name == SERVER;
+            // `push` has let through only bytes that a value may hold.
+            if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+                map.append(name, value);
+            }
+        }
+        if let Some(length) = length {
+            map.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if !dated {
+            map.insert(DATE, crate::date::now());
+        }
+        if let Some(server) = server.filter(|_| !named) {
+            map.insert(SERVER, server.clone());
+        }
+        (self.status, map)
+    }
+
+    /// The fields of an informational response or of trailers: nothing is added.
+    pub(crate) fn into_fields(self) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.fields.len());
+        let values = Bytes::from(self.values);
+        let mut start = 0;
+        for (name, end) in self.fields {
+            let value = HeaderValue::from_maybe_shared(values.slice(start..end as usize));
+            start = end as usize;
+            if let (false, Ok(value)) = (is_connection_specific(&name), value) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+}
+
+/// The bytes that `http::HeaderValue` refuses: controls but the tab, and DEL.
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+fn is_connection_specific(name: &HeaderName) -> bool {
+    const KEEP_ALIVE: &str = "keep-alive";
+    const PROXY_CONNECTION: &str = "proxy-connection";
+    *name == CONNECTION
+        || *name == TRANSFER_ENCODING
+        || *name == UPGRADE
+        || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CONTENT_TYPE, SET_COOKIE};
+
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_order_and_repeats() {
+        let mut head = Head::new(StatusCode::OK);
+        head.push(SET_COOKIE, b"a=1").unwrap();
+        head.push(CONTENT_TYPE, b" text/plain ").unwrap();
+        head.push(SET_COOKIE, b"b=2").unwrap();
+        assert_eq!(head.get(&CONTENT_TYPE), Some(&b"text/plain"[..]));
+        let (_, map) = head.into_h2(None, None);
+        let cookies: Vec<_> = map.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert!(map.contains_key(DATE));
+    }
+
+    #[test]
+    fn connection_specific_fields_are_dropped() {
+        let mut head = Head::new(StatusCode::OK);
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"] {
+            head.push(HeaderName::from_static(name), b"x").unwrap();
+        }
+        let (_, map) = head.into_h2(Some(&HeaderValue::from_static("s")), Some(7));
+        assert_eq!(map.len(), 3);
+        assert_eq!(
+            (&map[SERVER], &map[CONTENT_LENGTH]),
+            (&HeaderValue::from_static("s"), &HeaderValue::from(7))
+        );
+    }
+
+    #[test]
+    fn a_value_that_could_split_the_response_is_refused() {
+        let mut head = Head::new(StatusCode::OK);
+        for value in [&b"a\r\nb"[..], b"a\nb", b"a\0b", b"a\x7f"] {
+            assert!(head.push(CONTENT_TYPE, value).is_err(), "{value:?}");
+        }
+        assert!(head.push(CONTENT_TYPE, "caf\u{e9}\t!".as_bytes()).is_ok());
+        assert!(!head.contains(&SET_COOKIE));
+    }
+}

@@ -1,0 +1,205 @@
+//! Answers one request, exactly once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::StatusCode;
+
+use super::{Head, Payload, Response};
+use crate::admission::Slot;
+use crate::body::{BodySender, Budgets, FileBody, Offer, ResponseBody, outgoing};
+use crate::connection::{Continuation, H2Reply};
+use crate::reactor::{Completion, Reactor};
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its last byte was handed to the kernel.
+    Sent,
+    /// The client reset the stream or the connection is gone.
+    Disconnected,
+    /// The client took nothing within `write_timeout`.
+    TimedOut,
+    /// The application, or a file it wanted sent, failed after the head.
+    Failed,
+}
+
+type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
+
+/// What lives as long as a request does; its end is reported when it is dropped.
+pub(crate) struct Record {
+    _slot: Slot,
+    outcome: Outcome,
+    on_finish: Option<OnFinish>,
+}
+
+/// Where a response goes, by protocol.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    H2(H2Reply),
+}
+
+/// The right, and the duty, to answer a request. Dropped unused, it answers 500.
+#[derive(Debug)]
+pub struct Responder {
+    pending: Option<(Reply, Box<Record>)>,
+    budgets: Budgets,
+    reactor: Arc<Reactor>,
+}
+
+impl Record {
+    pub(crate) fn new(slot: Slot) -> Box<Self> {
+        Box::new(Record { _slot: slot, outcome: Outcome::Disconnected, on_finish: None })
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if let Some(on_finish) = self.on_finish.take() {
+            on_finish(self.outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
+impl Reply {
+    /// Sends the response; on the reactor.
+    pub(crate) fn deliver(self, response: Response, record: Box<Record>) {
+        match self {
+            Reply::H2(reply) => reply.deliver(response, record),
+        }
+    }
+}
+
+impl Responder {
+    pub(crate) fn new(reply: Reply, record: Box<Record>, budgets: Budgets, reactor: Arc<Reactor>) -> Self {
+        Responder { pending: Some((reply, record)), budgets, reactor }
+    }
+
+    /// Sends a response without a body.
+    pub fn respond_empty(self, head: Head) {
+        self.respond(Response { head, body: Payload::Empty });
+    }
+
+    /// Sends a response whose body is complete. When the connection holds too much already, the body goes to a
+    /// temporary file.
+    pub fn respond_full(self, head: Head, bytes: Bytes) {
+        let body = match self.budgets.connection.try_charge(bytes.len()) {
+            Some(charge) => Payload::Full(bytes, charge),
+            None => self.spill(bytes),
+        };
+        self.respond(Response { head, body });
+    }
+
+    /// Sends a file, read by the core.
+    pub fn respond_file(self, head: Head, file: FileBody) {
+        self.respond(Response { head, body: Payload::File(file) });
+    }
+
+    /// Sends the head now and the body as it is pushed into the sender.
+    pub fn respond_streaming(self, head: Head) -> BodySender {
+        let (sender, body) = self.stream();
+        self.respond(Response { head, body: Payload::Stream(body) });
+        sender
+    }
+
+    /// Sends an informational response (RFC 9110, section 15.2). A client that is gone does not hear it.
+    pub fn inform(&mut self, head: Head) {
+        match &mut self.pending {
+            Some((Reply::H2(reply), _)) => reply.inform(head),
+            None => {}
+        }
+    }
+
+    /// Asks for a request body that the client holds back (RFC 9110, section 10.1.1).
+    pub(crate) fn send_continue(&mut self) {
+        self.inform(Head::new(StatusCode::CONTINUE));
+    }
+
+    /// As [`Responder::send_continue`], for a task that does not hold the responder.
+    pub(crate) fn share_continue(&mut self) -> Option<Continuation> {
+        let (Reply::H2(reply), record) = self.pending.take()?;
+        let (reply, continuation) = reply.share();
+        self.pending = Some((Reply::H2(reply), record));
+        Some(continuation)
+    }
+
+    /// Ends the stream without a response.
+    pub(crate) fn reset(mut self, reason: Reason) {
+        if let Some((Reply::H2(reply), _record)) = self.pending.take() {
+            reply.reset(reason);
+        }
+    }
+
+    /// Sends a response of ours.
+    pub(crate) fn respond_plain(self, status: StatusCode) {
+        let response = self.plain(status);
+        self.respond(response);
+    }
+
+    /// Calls `on_finish` once, on some thread, when the last byte was sent or the response failed.
+    pub fn on_finish(&mut self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
+        if let Some((_, record)) = &mut self.pending {
+            record.on_finish = Some(Box::new(on_finish));
+        }
+    }
+
+    /// Whether the request was a HEAD, whose response has no body whatever its head says.
+    pub fn is_head(&self) -> bool {
+        match &self.pending {
+            Some((Reply::H2(reply), _)) => reply.is_head(),
+            None => false,
+        }
+    }
+
+    fn stream(&self) -> (BodySender, ResponseBody) {
+        outgoing(self.budgets.clone())
+    }
+
+    fn spill(&self, bytes: Bytes) -> Payload {
+        let (sender, body) = self.stream();
+        match sender.offer_spilling(bytes) {
+            Ok(Offer::Taken) => {
+                sender.finish(None);
+                Payload::Stream(body)
+            }
+            // No room on disk: memory it is, for this one response. An empty queue takes any chunk.
+            Ok(Offer::Full(bytes)) => {
+                let charge = self.budgets.connection.charge(bytes.len());
+                Payload::Full(bytes, charge)
+            }
+            // The sender fails the response, and its error is reported when it is delivered.
+            Err(_) => Payload::Stream(body),
+        }
+    }
+
+    fn respond(mut self, response: Response) {
+        if let Some((reply, record)) = self.pending.take() {
+            self.reactor.push(Completion { reply, response, record });
+        }
+    }
+
+    fn plain(&self, status: StatusCode) -> Response {
+        Response::plain(status, &self.budgets.connection)
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let Some((reply, record)) = self.pending.take() {
+            let response = self.plain(StatusCode::INTERNAL_SERVER_ERROR);
+            self.reactor.push(Completion { reply, response, record });
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Graceful stop by ownership: every task holds a [`Permit`], and the stop is complete when the last is dropped.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+/// How far a stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Not begun.
+    Serving,
+    /// Nothing new is taken; what was accepted is finished.
+    Draining,
+    /// What is left is dropped.
+    Closing,
+}
+
+/// Starts and awaits the stop.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    phase: watch::Sender<Phase>,
+    permit: mpsc::Sender<Infallible>,
+    permits: mpsc::Receiver<Infallible>,
+}
+
+/// Held by a task that the stop waits for, and tells it how far the stop has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Permit {
+    phase: watch::Receiver<Phase>,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+/// For what is dropped at [`Phase::Closing`] to go.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Drain {
+    pub(crate) fn new() -> Self {
+        let (permit, permits) = mpsc::channel(1);
+        Drain { phase: watch::Sender::new(Phase::Serving), permit, permits }
+    }
+
+    pub(crate) fn permit(&self) -> Permit {
+        Permit { phase: self.phase.subscribe(), _alive: self.permit.clone() }
+    }
+
+    /// Stops within `timeout`, and shortly after it drops what is left.
+    pub(crate) async fn stop(self, timeout: Duration) {
+        let Drain { phase, permit, mut permits } = self;
+        drop(permit);
+        phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(timeout, permits.recv()).await.is_err() {
+            phase.send_replace(Phase::Closing);
+            // A task that does not end even now is dropped with the runtime.
+            let _ = tokio::time::timeout(CLOSING_TIMEOUT, permits.recv()).await;
+        }
+    }
+}
+
+impl Permit {
+    /// Resolves when the stop has come as far as `phase`.
+    pub(crate) async fn reached(&mut self, phase: Phase) {
+        // The sender is dropped only when the stop is over.
+        let _ = self.phase.wait_for(|&reached| reached >= phase).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_the_last_permit() {
+        let drain = Drain::new();
+        let mut permit = drain.permit();
+        let task = tokio::spawn(async move {
+            permit.reached(Phase::Draining).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        });
+        let begin = tokio::time::Instant::now();
+        drain.stop(Duration::from_secs(30)).await;
+        assert!(task.is_finished());
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_end_is_told_to_close() {
+        let drain = Drain::new();
+        let mut permit = drain.permit();
+        let task = tokio::spawn(async move { permit.reached(Phase::Closing).await });
+        let begin = tokio::time::Instant::now();
+        drain.stop(Duration::from_secs(5)).await;
+        task.await.unwrap();
+        assert_eq!(begin.elapsed(), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,204 @@
+//! The plaintext side of a connection: gathers the frames of a round into few large writes, meters what comes in,
+//! and tells the connection when the peer stops reading.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::limits::MIN_PROGRESS;
+
+/// Sees the bytes that a peer sends, before they are decoded.
+pub(crate) trait Meter: Unpin {
+    fn inspect(&mut self, bytes: &[u8]);
+}
+
+/// Bytes gathered before they are written: four TLS records.
+const GATHER: usize = 64 * 1024;
+/// A buffer larger than this is let go when it is empty, so that an idle connection holds little.
+const KEEP: usize = 4 * 1024;
+
+/// A byte stream with gathered writes.
+#[derive(Debug)]
+pub(crate) struct Wire<T, M> {
+    io: T,
+    meter: M,
+    gathered: BytesMut,
+    /// Accepted by the kernel since the peer was last seen not to read.
+    moved: usize,
+    blocked: Arc<Blocked>,
+}
+
+/// Since when the peer has taken nothing of what waits for it; shared with the task that owns the connection.
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    epoch: Instant,
+    /// Milliseconds after `epoch`, plus one; 0 when nothing waits.
+    since: AtomicU64,
+}
+
+impl Blocked {
+    fn new() -> Arc<Self> {
+        Arc::new(Blocked { epoch: Instant::now(), since: AtomicU64::new(0) })
+    }
+
+    pub(crate) fn since(&self) -> Option<Instant> {
+        let since = self.since.load(Relaxed).checked_sub(1)?;
+        Some(self.epoch + Duration::from_millis(since))
+    }
+
+    fn start(&self) {
+        let elapsed = self.epoch.elapsed().as_millis() as u64 + 1;
+        // Only the first block counts; a failed exchange means that one is counted already.
+        let _ = self.since.compare_exchange(0, elapsed, Relaxed, Relaxed);
+    }
+
+    fn clear(&self) {
+        self.since.store(0, Relaxed);
+    }
+}
+
+impl<T, M> Wire<T, M> {
+    pub(crate) fn new(io: T, meter: M) -> Self {
+        Wire { io, meter, gathered: BytesMut::new(), moved: 0, blocked: Blocked::new() }
+    }
+
+    pub(crate) fn blocked(&self) -> Arc<Blocked> {
+        self.blocked.clone()
+    }
+}
+
+impl<T: AsyncWrite + Unpin, M> Wire<T, M> {
+    /// Writes until `left` bytes or fewer are gathered.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, left: usize) -> Poll<io::Result<()>> {
+        while self.gathered.len() > left {
+            let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, &self.gathered) else {
+                self.blocked.start();
+                return Poll::Pending;
+            };
+            let written = written?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.gathered.advance(written);
+            self.moved += written;
+            if self.moved >= MIN_PROGRESS {
+                self.moved = 0;
+                self.blocked.clear();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn gather(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(GATHER.saturating_sub(self.gathered.len()));
+        self.gathered.extend_from_slice(&bytes[..count]);
+        count
+    }
+}
+
+impl<T: AsyncWrite + Unpin, M: Unpin> AsyncWrite for Wire<T, M> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_drain(cx, GATHER - 1))?;
+        Poll::Ready(Ok(this.gather(bytes)))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_drain(cx, GATHER - 1))?;
+        Poll::Ready(Ok(slices.iter().map(|slice| this.gather(slice)).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_drain(cx, 0))?;
+        if this.gathered.capacity() > KEEP {
+            this.gathered = BytesMut::new();
+        }
+        let Poll::Ready(flushed) = Pin::new(&mut this.io).poll_flush(cx) else {
+            this.blocked.start();
+            return Poll::Pending;
+        };
+        this.moved = 0;
+        this.blocked.clear();
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin, M: Meter> AsyncRead for Wire<T, M> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+        this.meter.inspect(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Ignore;
+
+    impl Meter for Ignore {
+        fn inspect(&mut self, _: &[u8]) {}
+    }
+
+    #[tokio::test]
+    async fn many_small_writes_leave_as_one() {
+        let (client, mut server) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(client, Ignore);
+        wire.write_all(b"one").await.unwrap();
+        wire.write_all(b"two").await.unwrap();
+        let mut buffer = [0; 16];
+        let early = tokio::time::timeout(Duration::ZERO, server.read(&mut buffer)).await;
+        assert!(early.is_err(), "nothing leaves before the flush");
+        wire.flush().await.unwrap();
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_noticed() {
+        let (client, mut server) = tokio::io::duplex(16);
+        let mut wire = Wire::new(client, Ignore);
+        let blocked = wire.blocked();
+        let write = tokio::spawn(async move {
+            wire.write_all(&[0; 64]).await.unwrap();
+            wire.flush().await.unwrap();
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(blocked.since().is_some());
+        let mut sink = [0; 64];
+        server.read_exact(&mut sink).await.unwrap();
+        write.await.unwrap();
+        assert!(blocked.since().is_none());
+    }
+}
