@@ -1,0 +1,143 @@
+# frozen_string_literal: true
+
+require "logger"
+require "stringio"
+
+RSpec.describe HyperionRs::Server do
+  subject(:server) { server_with }
+
+  let!(:natives) { FakeNative.install(self) }
+  let(:app) { ->(_env) { [204, {}, []] } }
+  let(:stdout) { StringIO.new }
+  let(:log) { StringIO.new }
+
+  around { |example| in_temporary_directory { example.run } }
+
+  def server_with(level: "info", **options)
+    configuration = HyperionRs::Configuration.new({ host: "127.0.0.1", port: 0 }.merge(options), env: {})
+    described_class.new(app, configuration, logger: Logger.new(log, level:), output: stdout)
+  end
+
+  # Runs the server to its end; the block is called while it runs.
+  def run(server)
+    server.bind
+    thread = Thread.new { server.run }
+    natives.first.running.wait
+    yield if block_given?
+    server.shutdown
+    expect(thread.join(10)).to be(thread)
+    thread.value
+  end
+
+  describe "#bind" do
+    it "starts the Rust side with the app, the settings and the logger" do
+      server.bind
+      native = natives.first
+      expect([native.app, native.settings, native.logger])
+        .to eq([app, server.configuration.native_settings, server.logger])
+    end
+
+    it "answers the URLs, once bound always the same" do
+      expect(server.bind).to eq(["http://127.0.0.1:41234"])
+      expect(server.bind).to equal(server.urls)
+      expect(natives.size).to eq(1)
+    end
+
+    it "takes a hash of options" do
+      server = described_class.new(app, { bind: "unix:///run/a.sock" }, output: stdout)
+      expect([server.bind, server.url, server.port]).to eq([["unix:///run/a.sock"], "unix:///run/a.sock", nil])
+    end
+
+    it "warns of clamped settings" do
+      server_with(h2_max_frame_size: 5).bind
+      expect(log.string).to include("WARN").and include("h2 max_frame_size below spec minimum; clamping configured=5")
+    end
+
+    it "lets a failure through and can be called again" do
+      calls = 0
+      allow(HyperionRs::Native).to receive(:load!) { raise HyperionRs::NativeLibraryError, "why" if (calls += 1) == 1 }
+      expect { server.bind }.to raise_error(HyperionRs::NativeLibraryError, "why")
+      expect(server.urls).to be_empty
+      expect(server.bind).to eq(["http://127.0.0.1:41234"])
+    end
+  end
+
+  describe "#url" do
+    it "is nil before the server is bound" do
+      expect([server.url, server.port, server.stats]).to eq([nil, nil, {}])
+    end
+
+    it "keeps the name of the host, which may stand for several addresses" do
+      server = server_with(host: "localhost", tls: "dev")
+      expect(server.bind).to eq(["https://[::1]:41234", "https://127.0.0.1:41234"])
+      expect([server.url, server.port]).to eq(["https://localhost:41234", 41_234])
+    end
+
+    it "is the first of several" do
+      server = server_with(bind: "tcp://a:80,tcp://b:81", host: nil, port: nil)
+      server.bind
+      expect([server.url, server.port]).to eq(["http://a:80", 80])
+    end
+
+    it "has the brackets of an IPv6 address" do
+      server = server_with(host: "::1")
+      server.bind
+      expect(server.url).to eq("http://[::1]:41234")
+    end
+  end
+
+  describe "#run" do
+    it "prints one line that says where and what it serves" do
+      run(server_with(host: "localhost", tls: "dev", threads: "2:8"))
+      rack = Rack.release[/\A\d+\.\d+/]
+      expect(stdout.string).to eq("hyperion-rs #{HyperionRs::VERSION} listening on https://localhost:41234 (h2) — " \
+                                  "Ruby #{RUBY_VERSION}, Rack #{rack}, threads 2:8\n")
+    end
+
+    it "prints every address" do
+      run(server_with(bind: "unix:///a"))
+      expect(stdout.string).to include("listening on unix:///a, http://127.0.0.1:41234 (h2c) — ")
+    end
+
+    it "prints nothing when it should be quiet" do
+      run(server_with(level: "warn"))
+      expect(stdout.string).to be_empty
+    end
+
+    it "ends when the server is shut down, however often" do
+      expect(run(server) { server.stop }).to be_nil
+    end
+
+    it "returns at once when it was shut down before" do
+      server.shutdown
+      expect(server.run).to be_nil
+      expect(server.stats[:runs]).to eq(0)
+    end
+
+    it "holds the pidfile" do
+      path = File.join(temporary_directory, "server.pid")
+      held = nil
+      server = server_with(pidfile: path)
+      allow(stdout).to receive(:flush) { held = File.read(path) }
+      run(server)
+      expect([held, File.exist?(path)]).to eq(["#{Process.pid}\n", false])
+    end
+
+    it "leaves the process's signals alone in another thread" do
+      expect(Signal).not_to receive(:trap)
+      run(server)
+    end
+
+    it "drains at a signal in the main thread" do
+      allow(stdout).to receive(:flush) { Process.kill(:TERM, Process.pid) }
+      expect(server.run).to be_nil
+    end
+  end
+
+  it "logs to stderr at the configured level" do
+    expect { described_class.new(app, { log_level: "warn" }).logger.warn("careful") }
+      .to output(/WARN -- hyperion-rs: careful/).to_stderr
+    expect(described_class.new(app, { log_level: "warn" }).logger.level).to eq(Logger::WARN)
+    expect(described_class.new(app, { debug: true }).logger.level).to eq(Logger::DEBUG)
+  end
+end

@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+require "logger"
+require "stringio"
+
+RSpec.describe HyperionRs::Signals do
+  let(:log) { StringIO.new }
+  let(:server) { DrainingServer.new(Logger.new(log), Queue.new) }
+
+  before do
+    stub_const("DrainingServer", Struct.new(:logger, :shutdowns) { def shutdown = shutdowns.push(:called) })
+  end
+
+  def signal(name)
+    Process.kill(name, Process.pid)
+  end
+
+  %w[INT TERM].each do |name|
+    it "drains the server at SIG#{name}, and says so" do
+      described_class.handle(server) do
+        signal(name)
+        server.shutdowns.pop
+      end
+      expect(log.string).to include("SIG#{name}: finishing requests in flight; again to drop them")
+    end
+  end
+
+  it "ends the process by the signal that comes second" do
+    expect do
+      described_class.handle(server) do
+        signal("INT")
+        server.shutdowns.pop
+        signal("TERM")
+        IO.select(nil, nil, nil, 10)
+      end
+    end.to raise_error(SignalException, "SIGTERM")
+  end
+
+  it "restores the previous traps" do
+    previous = -> {}
+    original = Signal.trap("TERM", previous)
+    described_class.handle(server) { :served }
+    expect(Signal.trap("TERM", original)).to be(previous)
+  end
+
+  it "restores them after an exception too" do
+    original = Signal.trap("TERM", "IGNORE")
+    expect { described_class.handle(server) { raise "no" } }.to raise_error("no")
+    expect(Signal.trap("TERM", original)).to eq("IGNORE")
+  end
+end
