@@ -62,7 +62,7 @@ module HyperionRs
 
       @layer.set(:rackup, files.first, "the command line") if files.any?
     rescue OptionParser::InvalidOption, OptionParser::AmbiguousOption => e
-      raise Configuration::Layer.unknown(e.args.first, "the command line", flags)
+      raise Configuration::Layer.unknown(e.args.first, "the command line", flags, prefix: "--")
     rescue OptionParser::MissingArgument => e
       raise ConfigurationError, "#{e.args.first} needs a value; see hyperion-rs --help"
     rescue OptionParser::ParseError => e

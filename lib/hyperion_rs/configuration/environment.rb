@@ -23,8 +23,7 @@ module HyperionRs
         @env.each_with_object(Layer.new) do |(variable, value), layer|
           next unless variable.start_with?(Option::ENV_PREFIX) && present(variable)
 
-          name = names.fetch(variable) { raise Layer.unknown(variable, "the environment", names.keys) }
-          layer.set(name, value, variable)
+          layer.set(names.fetch(variable) { raise unknown(variable, names.keys) }, value, variable)
         end
       end
 
@@ -39,6 +38,10 @@ module HyperionRs
       end
 
       private
+
+      def unknown(variable, candidates)
+        Layer.unknown(variable, "the environment", candidates, prefix: Option::ENV_PREFIX)
+      end
 
       def present(variable)
         value = @env[variable]

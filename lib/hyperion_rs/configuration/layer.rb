@@ -6,10 +6,12 @@ module HyperionRs
   class Configuration
     # The settings of one source, such as the command line. Each is checked when it is set.
     class Layer
-      # The error for a name that is no option, with the nearest of `candidates`.
-      def self.unknown(name, origin, candidates)
-        nearest = DidYouMean::SpellChecker.new(dictionary: candidates).correct(name.to_s).first
-        hint = nearest ? "did you mean #{nearest}?" : "see hyperion-rs --help"
+      # The error for a name that is no option, with the nearest of `candidates`. Their common prefix is left out of the
+      # comparison.
+      def self.unknown(name, origin, candidates, prefix: "")
+        dictionary = candidates.map { |candidate| candidate.to_s.delete_prefix(prefix) }
+        nearest = DidYouMean::SpellChecker.new(dictionary:).correct(name.to_s.delete_prefix(prefix)).first
+        hint = nearest ? "did you mean #{prefix}#{nearest}?" : "see hyperion-rs --help"
         ConfigurationError.new("unknown option #{name} (from #{origin}); #{hint}")
       end
 
