@@ -7,6 +7,7 @@ pub mod body;
 pub mod config;
 mod connection;
 mod date;
+pub mod dispatch;
 pub mod handler;
 mod limits;
 pub mod listener;

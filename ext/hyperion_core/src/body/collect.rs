@@ -1,5 +1,6 @@
 //! A request body collected before the application is called: in memory up to a limit, then in a temporary file.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -124,6 +125,14 @@ impl Collected {
                 buffer[..count].copy_from_slice(&rest[..count]);
                 Ok(count)
             }
+        }
+    }
+
+    /// A second handle of the temporary file, positioned anywhere; `None` when the body is in memory.
+    pub fn file(&self) -> io::Result<Option<File>> {
+        match &self.store {
+            Store::Memory(_) => Ok(None),
+            Store::File(file) => file.reader().try_clone().map(Some),
         }
     }
 
