@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::peer::Address;
+use crate::peer::{Address, Peer};
 use crate::report::{Event, Level};
-use crate::server::Context;
-use crate::shutdown::{Permit, Phase};
+use crate::service::Service;
+use crate::shutdown::Phase;
+use crate::tls::Tls;
 pub use bind::{BindError, Binding, Bound};
 pub(crate) use socket::Socket;
 
@@ -43,39 +44,25 @@ impl Listener {
     }
 }
 
-/// Accepts until the stop begins; each connection gets `serve` in a task of its own.
-pub(crate) async fn run<F>(
-    bound: Bound,
-    context: Arc<Context>,
-    slots: Arc<Semaphore>,
-    permit: Permit,
-    serve: F,
-) where
-    F: Fn(Socket, Address, Address, Permit) -> tokio::task::JoinHandle<()>,
-    F: Clone,
-{
+/// Accepts until the stop begins.
+pub(crate) async fn run(bound: Bound, tls: Option<Tls>, service: Service, slots: Arc<Semaphore>) {
     let local = bound.address().clone();
+    let mut stop = service.permit();
     let listener = match bound.listen() {
         Ok(listener) => listener,
-        Err(error) => return failed(&context, &local, &error),
+        Err(error) => return failed(&service, &local, &error),
     };
-    let mut stop = permit.clone();
     let accept = async {
         loop {
             // The semaphore is never closed.
             let Ok(slot) = slots.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((socket, remote)) => {
-                    let task = serve(socket, remote, local.clone(), permit.clone());
-                    tokio::spawn(async move {
-                        // A task that panicked has been reported by the panic hook; its slot is free all the same.
-                        let _ = task.await;
-                        drop(slot);
-                    });
+                    serve(socket, remote, local.clone(), tls.as_ref(), &service, slot);
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
-                    failed(&context, &local, &error);
+                    failed(&service, &local, &error);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -87,12 +74,32 @@ pub(crate) async fn run<F>(
     }
 }
 
+/// Serves a connection in a task of its own.
+fn serve(
+    socket: Socket,
+    remote: Address,
+    local: Address,
+    tls: Option<&Tls>,
+    service: &Service,
+    slot: OwnedSemaphorePermit,
+) {
+    let _task = match tls {
+        Some(tls) => tokio::spawn(hold(slot, service.serve_tls(socket, tls, remote, local))),
+        None => tokio::spawn(hold(slot, service.serve(socket, Peer { remote, local, tls: None }))),
+    };
+}
+
+/// The slot goes with the task, also when that panics.
+async fn hold(_slot: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+    connection.await;
+}
+
 /// A connection that was gone before it was accepted.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput)
 }
 
-fn failed(context: &Context, listener: &Address, error: &io::Error) {
-    context.handler.report(Level::Error, &Event::AcceptFailed { listener, error });
+fn failed(service: &Service, listener: &Address, error: &io::Error) {
+    service.context().handler.report(Level::Error, &Event::AcceptFailed { listener, error });
 }

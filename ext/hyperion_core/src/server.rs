@@ -4,33 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use rustls::server::ServerConnection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::admission::Admission;
-use crate::body::SpillBudget;
 use crate::config::Config;
-use crate::connection;
 use crate::handler::Handler;
-use crate::listener::{self, BindError, Binding, Bound, Socket};
-use crate::peer::{Address, Peer, TlsSession};
-use crate::reactor::Reactor;
-use crate::report::{Event, Level};
-use crate::shutdown::{Drain, Permit, Phase};
+use crate::listener::{self, BindError, Binding, Bound};
+use crate::peer::Address;
+use crate::service::Service;
 use crate::tls::Tls;
-
-/// What all connections of a server share.
-pub(crate) struct Context {
-    pub(crate) config: Config,
-    pub(crate) handler: Arc<dyn Handler>,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) spill: Arc<SpillBudget>,
-    pub(crate) reactor: Arc<Reactor>,
-}
 
 /// A server that is bound, and does not run yet.
 #[derive(Debug)]
@@ -45,7 +28,7 @@ pub struct Server {
 pub struct Running {
     stop: watch::Sender<bool>,
     finished: watch::Receiver<bool>,
-    context: Arc<Context>,
+    service: Service,
 }
 
 /// Threads for disk work; more would only queue at the disk.
@@ -70,23 +53,21 @@ impl Server {
 
     /// Starts the runtime in threads of its own. Not to be called before a fork: threads do not survive it.
     pub fn start(self, handler: Arc<dyn Handler>) -> io::Result<Running> {
-        let context = Arc::new(Context {
-            admission: Admission::new(self.config.limits.max_in_flight),
-            spill: SpillBudget::new(self.config.buffers.spill_dir.clone(), self.config.buffers.spill_limit),
-            reactor: Arc::default(),
-            config: self.config,
-            handler,
-        });
-        let runtime = runtime(context.config.io_threads)?;
+        let Server { config, bound, tls } = self;
+        let runtime = runtime(config.io_threads)?;
+        let service = {
+            let _inside = runtime.enter();
+            Service::new(config, handler)
+        };
         let (stop, stopped) = watch::channel(false);
         let (finish, finished) = watch::channel(false);
-        let run = run(self.bound, self.tls, context.clone(), stopped);
+        let run = run(bound, tls, service.clone(), stopped);
         thread::Builder::new().name("hyperion-io".into()).spawn(move || {
             runtime.block_on(run);
             runtime.shutdown_background();
             finish.send_replace(true);
         })?;
-        Ok(Running { stop, finished, context })
+        Ok(Running { stop, finished, service })
     }
 }
 
@@ -104,18 +85,12 @@ impl Running {
 
     /// The cap on requests in flight, and its counters.
     pub fn admission(&self) -> &Admission {
-        &self.context.admission
+        self.service.admission()
     }
 
     /// Bytes in temporary files.
     pub fn spilled(&self) -> u64 {
-        self.context.spill.used()
-    }
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("admission", &self.admission).finish_non_exhaustive()
+        self.service.spilled()
     }
 }
 
@@ -131,78 +106,12 @@ fn runtime(io_threads: usize) -> io::Result<Runtime> {
     builder.enable_all().thread_name("hyperion-io").max_blocking_threads(BLOCKING_THREADS).build()
 }
 
-async fn run(bound: Vec<Bound>, tls: Option<Tls>, context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
-    let drain = Drain::new();
-    let slots = Arc::new(Semaphore::new(context.config.limits.max_connections));
-    let reactor = context.reactor.clone();
-    let completions = tokio::spawn(async move { reactor.run().await });
-    let acceptor = tls.map(|tls| TlsAcceptor::from(tls.0));
+async fn run(bound: Vec<Bound>, tls: Option<Tls>, service: Service, mut stopped: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(service.context().config.limits.max_connections));
     for bound in bound {
-        let serve = {
-            let (context, acceptor) = (context.clone(), acceptor.clone());
-            move |socket, remote, local, permit| {
-                serve(socket, remote, local, permit, &context, acceptor.clone())
-            }
-        };
-        tokio::spawn(listener::run(bound, context.clone(), slots.clone(), drain.permit(), serve));
+        tokio::spawn(listener::run(bound, tls.clone(), service.clone(), slots.clone()));
     }
     // An error says that nobody can stop us any more: then it is time.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-    drain.stop(context.config.timeouts.shutdown).await;
-    completions.abort();
-}
-
-fn serve(
-    socket: Socket,
-    remote: Address,
-    local: Address,
-    mut permit: Permit,
-    context: &Arc<Context>,
-    acceptor: Option<TlsAcceptor>,
-) -> JoinHandle<()> {
-    let context = context.clone();
-    let Some(acceptor) = acceptor else {
-        let peer = Arc::new(Peer { remote, local, tls: None });
-        return tokio::spawn(connection::serve_h2(socket, peer, context, permit));
-    };
-    tokio::spawn(async move {
-        let handshake = tokio::time::timeout(context.config.timeouts.tls_handshake, acceptor.accept(socket));
-        let handshake = tokio::select! {
-            handshake = handshake => handshake,
-            () = permit.reached(Phase::Draining) => return,
-        };
-        match handshake {
-            Ok(Ok(stream)) => {
-                let tls = Some(session(stream.get_ref().1));
-                let peer = Arc::new(Peer { remote, local, tls });
-                serve_tls(stream, peer, context, permit).await;
-            }
-            Ok(Err(error)) => handshake_failed(&context, &remote, error.to_string()),
-            Err(_) => handshake_failed(&context, &remote, "tls_handshake_timeout is over".into()),
-        }
-    })
-}
-
-/// Boxed: the handshake's future would otherwise be as large as the connection's.
-fn serve_tls(
-    stream: TlsStream<Socket>,
-    peer: Arc<Peer>,
-    context: Arc<Context>,
-    permit: Permit,
-) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(connection::serve_h2(stream, peer, context, permit))
-}
-
-fn session(connection: &ServerConnection) -> TlsSession {
-    let version = match connection.protocol_version() {
-        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-        _ => "TLSv1.3",
-    };
-    TlsSession { version, server_name: connection.server_name().map(Into::into) }
-}
-
-fn handshake_failed(context: &Context, peer: &Address, reason: String) {
-    if context.handler.enabled(Level::Debug) {
-        context.handler.report(Level::Debug, &Event::HandshakeFailed { peer, reason });
-    }
+    service.stop().await;
 }

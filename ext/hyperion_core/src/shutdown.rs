@@ -1,9 +1,8 @@
 //! Graceful stop by ownership: every task holds a [`Permit`], and the stop is complete when the last is dropped.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,41 +17,31 @@ pub(crate) enum Phase {
 
 /// Starts and awaits the stop.
 #[derive(Debug)]
-pub(crate) struct Drain {
-    phase: watch::Sender<Phase>,
-    permit: mpsc::Sender<Infallible>,
-    permits: mpsc::Receiver<Infallible>,
-}
+pub(crate) struct Drain(watch::Sender<Phase>);
 
 /// Held by a task that the stop waits for, and tells it how far the stop has come.
 #[derive(Clone, Debug)]
-pub(crate) struct Permit {
-    phase: watch::Receiver<Phase>,
-    _alive: mpsc::Sender<Infallible>,
-}
+pub(crate) struct Permit(watch::Receiver<Phase>);
 
 /// For what is dropped at [`Phase::Closing`] to go.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Drain {
     pub(crate) fn new() -> Self {
-        let (permit, permits) = mpsc::channel(1);
-        Drain { phase: watch::Sender::new(Phase::Serving), permit, permits }
+        Drain(watch::Sender::new(Phase::Serving))
     }
 
     pub(crate) fn permit(&self) -> Permit {
-        Permit { phase: self.phase.subscribe(), _alive: self.permit.clone() }
+        Permit(self.0.subscribe())
     }
 
     /// Stops within `timeout`, and shortly after it drops what is left.
-    pub(crate) async fn stop(self, timeout: Duration) {
-        let Drain { phase, permit, mut permits } = self;
-        drop(permit);
-        phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(timeout, permits.recv()).await.is_err() {
-            phase.send_replace(Phase::Closing);
+    pub(crate) async fn stop(&self, timeout: Duration) {
+        self.0.send_replace(Phase::Draining);
+        if tokio::time::timeout(timeout, self.0.closed()).await.is_err() {
+            self.0.send_replace(Phase::Closing);
             // A task that does not end even now is dropped with the runtime.
-            let _ = tokio::time::timeout(CLOSING_TIMEOUT, permits.recv()).await;
+            let _ = tokio::time::timeout(CLOSING_TIMEOUT, self.0.closed()).await;
         }
     }
 }
@@ -61,7 +50,7 @@ impl Permit {
     /// Resolves when the stop has come as far as `phase`.
     pub(crate) async fn reached(&mut self, phase: Phase) {
         // The sender is dropped only when the stop is over.
-        let _ = self.phase.wait_for(|&reached| reached >= phase).await;
+        let _ = self.0.wait_for(|&reached| reached >= phase).await;
     }
 }
 

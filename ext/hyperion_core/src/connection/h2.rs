@@ -20,7 +20,7 @@ use crate::peer::Peer;
 use crate::report::{Event, Level};
 use crate::request::Request;
 use crate::response::{Record, Reply, Responder};
-use crate::server::Context as Server;
+use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
 use crate::stream;
 use crate::writer::Wire;

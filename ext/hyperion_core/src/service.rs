@@ -1,0 +1,149 @@
+//! Serves connections that somebody else has accepted, in that one's runtime: what [`crate::Server`] is made of, and
+//! what embeds the core elsewhere.
+
+use std::sync::Arc;
+
+use rustls::server::ServerConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::admission::Admission;
+use crate::body::SpillBudget;
+use crate::config::Config;
+use crate::connection;
+use crate::handler::Handler;
+use crate::peer::{Address, Peer, TlsSession};
+use crate::reactor::Reactor;
+use crate::report::{Event, Level};
+use crate::shutdown::{Drain, Permit, Phase};
+use crate::tls::Tls;
+
+/// Serves any number of connections under one configuration, one set of limits and one graceful stop.
+#[derive(Clone, Debug)]
+pub struct Service(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    context: Arc<Context>,
+    drain: Drain,
+    completions: AbortHandle,
+}
+
+/// What all connections of a service share.
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) spill: Arc<SpillBudget>,
+    pub(crate) reactor: Arc<Reactor>,
+}
+
+impl Service {
+    /// A service that serves nobody yet. To be called inside a tokio runtime with time enabled, which delivers the
+    /// responses.
+    pub fn new(config: Config, handler: Arc<dyn Handler>) -> Self {
+        let context = Arc::new(Context {
+            admission: Admission::new(config.limits.max_in_flight),
+            spill: SpillBudget::new(config.buffers.spill_dir.clone(), config.buffers.spill_limit),
+            reactor: Arc::default(),
+            config,
+            handler,
+        });
+        let reactor = context.reactor.clone();
+        let completions = tokio::spawn(async move { reactor.run().await }).abort_handle();
+        Service(Arc::new(Inner { context, drain: Drain::new(), completions }))
+    }
+
+    /// Serves HTTP/2 on a connection without TLS, or behind somebody else's, until it is over. The graceful stop
+    /// counts the connection from this call on, not from the first poll.
+    pub fn serve<T>(&self, io: T, peer: Peer) -> impl Future<Output = ()> + use<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit())
+    }
+
+    /// Takes a TLS handshake within its timeout, then serves the connection until it is over.
+    pub fn serve_tls<T>(
+        &self,
+        io: T,
+        tls: &Tls,
+        remote: Address,
+        local: Address,
+    ) -> impl Future<Output = ()> + use<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (context, mut permit) = (self.context().clone(), self.permit());
+        let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
+        async move {
+            let handshake = tokio::select! {
+                handshake = tokio::time::timeout(context.config.timeouts.tls_handshake, accept) => handshake,
+                () = permit.reached(Phase::Draining) => return,
+            };
+            match handshake {
+                Ok(Ok(stream)) => {
+                    let peer = Arc::new(Peer { remote, local, tls: Some(session(stream.get_ref().1)) });
+                    // Boxed: the handshake's future would otherwise be as large as the connection's.
+                    Box::pin(connection::serve_h2(stream, peer, context, permit)).await;
+                }
+                Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
+                Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
+            }
+        }
+    }
+
+    /// Stops gracefully: connections take no new requests, those in flight are finished within `shutdown_timeout`,
+    /// and what is left is dropped. Resolves when all are gone.
+    pub async fn stop(&self) {
+        self.0.drain.stop(self.context().config.timeouts.shutdown).await;
+    }
+
+    /// The cap on requests in flight, and its counters.
+    pub fn admission(&self) -> &Admission {
+        &self.context().admission
+    }
+
+    /// Bytes in temporary files.
+    pub fn spilled(&self) -> u64 {
+        self.context().spill.used()
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.0.context
+    }
+
+    /// For a task that the stop has to wait for.
+    pub(crate) fn permit(&self) -> Permit {
+        self.0.drain.permit()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.completions.abort();
+    }
+}
+
+impl Context {
+    fn handshake_failed(&self, peer: &Address, reason: String) {
+        if self.handler.enabled(Level::Debug) {
+            self.handler.report(Level::Debug, &Event::HandshakeFailed { peer, reason });
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("admission", &self.admission).finish_non_exhaustive()
+    }
+}
+
+fn session(connection: &ServerConnection) -> TlsSession {
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLSv1.3",
+    };
+    TlsSession { version, server_name: connection.server_name().map(Into::into) }
+}
