@@ -29,4 +29,14 @@ module HyperionRs
   class ClientDisconnected < IOError
     include Error
   end
+
+  # A request body that is read while it arrives grew beyond max_body_size.
+  class BodyTooLarge < IOError
+    include Error
+  end
+
+  # A request body that is read while it arrives paused for longer than body_timeout.
+  class BodyTimeout < IOError
+    include Error
+  end
 end

@@ -2,13 +2,14 @@
 
 RSpec.describe HyperionRs::Error do
   [HyperionRs::ConfigurationError, HyperionRs::BindError, HyperionRs::NativeLibraryError, HyperionRs::AppLoadError,
-   HyperionRs::ClientDisconnected].each do |error|
+   HyperionRs::ClientDisconnected, HyperionRs::BodyTooLarge, HyperionRs::BodyTimeout].each do |error|
     it "tags #{error}" do
       expect { raise error, "why" }.to raise_error(described_class, "why")
     end
   end
 
-  it "lets an app rescue a vanished client as it rescues a dead socket" do
-    expect(HyperionRs::ClientDisconnected.new).to be_a(IOError)
+  it "lets an app rescue what happens on the wire as it rescues a dead socket" do
+    errors = [HyperionRs::ClientDisconnected, HyperionRs::BodyTooLarge, HyperionRs::BodyTimeout]
+    expect(errors.map(&:superclass)).to all(be(IOError))
   end
 end
