@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+RSpec.describe "signals" do
+  # Says on stderr when a request has reached the app; "/slow" answers half a second later, "/hang" never.
+  let(:app) do
+    <<~'RACKUP'
+      run lambda { |env|
+        $stderr.puts "got #{env["PATH_INFO"]}"
+        case env["PATH_INFO"]
+        when "/slow" then sleep 0.5
+        when "/hang" then sleep
+        end
+        [200, { "content-type" => "text/plain" }, ["done"]]
+      }
+    RACKUP
+  end
+
+  # A request in a thread of its own, once the app has it.
+  def request(server, path)
+    thread = Thread.new { curl(server.url(path)) }
+    thread.report_on_exception = false
+    server.wait_for(/^got #{path}$/)
+    thread
+  end
+
+  %w[command rackup].product(%w[INT TERM]).each do |via, name|
+    it "ends #{via} with status 0 within a second at SIG#{name} when idle" do
+      server = start_server(app:, via: via.to_sym)
+      expect(curl(server.url("/")).body).to eq("done")
+      expect(server.stop(name, within: 1).exitstatus).to eq(0)
+      expect(server.err).to include("SIG#{name}: finishing requests in flight")
+    end
+  end
+
+  it "finishes the requests in flight" do
+    server = start_server(app:, tls: true)
+    response = request(server, "/slow")
+    expect(server.stop.exitstatus).to eq(0)
+    expect(response.value).to have_attributes(status: 200, body: "done")
+  end
+
+  it "takes no new connections while it drains" do
+    server = start_server(app:)
+    response = request(server, "/slow")
+    server.signal(:TERM)
+    server.wait_for(/finishing requests in flight/)
+    expect { curl(server.url("/")) }.to raise_error(ChildProcess::Failed)
+    expect([response.value.body, server.wait(within: 10).exitstatus]).to eq(["done", 0])
+  end
+
+  it "drops what is not finished after shutdown_timeout, and still ends with status 0" do
+    server = start_server(app:, options: { shutdown_timeout: "200ms" })
+    response = request(server, "/hang")
+    expect(server.stop(within: 5).exitstatus).to eq(0)
+    expect { response.value }.to raise_error(ChildProcess::Failed)
+  end
+
+  it "drops everything at the second signal and ends by it" do
+    server = start_server(app:)
+    response = request(server, "/hang")
+    server.signal(:TERM)
+    server.wait_for(/finishing requests in flight/)
+    status = server.stop(:TERM, within: 5)
+    expect([status.signaled?, status.termsig]).to eq([true, Signal.list.fetch("TERM")])
+    expect { response.value }.to raise_error(ChildProcess::Failed)
+  end
+
+  it "loses no accepted request at SIGTERM under load" do
+    server = start_server(app:, tls: true)
+    load = Thread.new { h2load(server.url("/load"), requests: 20_000, clients: 4, streams: 16) }
+    server.wait_for(%r{^got /load$})
+    expect(server.stop.exitstatus).to eq(0)
+    result = load.value
+    answered = server.err.scan(%r{^got /load$}).size
+    expect([result.statuses["2xx"], result.statuses["5xx"]]).to eq([answered, 0])
+  end
+end
