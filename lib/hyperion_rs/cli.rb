@@ -33,6 +33,9 @@ module HyperionRs
     rescue Error => e
       Failure.report(e, debug: debug?, output: @errors)
       1
+    rescue Interrupt
+      # While the app is loaded: the same end, without the backtrace that Ruby prints for this class.
+      raise SignalException, "INT"
     end
 
     private

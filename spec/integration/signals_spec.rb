@@ -32,6 +32,14 @@ RSpec.describe "signals" do
     end
   end
 
+  it "ends by SIGINT, without a backtrace, while the app is loaded" do
+    command = ServerProcess.command_line(write_file("config.ru", "$stderr.puts 'loading'\nsleep"))
+    server = track(ChildProcess.new(*command, directory: temporary_directory))
+    server.wait_for(/loading/)
+    server.signal(:INT)
+    expect([server.wait(within: 5).termsig, server.log]).to eq([Signal.list.fetch("INT"), "loading\n"])
+  end
+
   it "finishes the requests in flight" do
     server = start_server(app:, tls: true)
     response = request(server, "/slow")
