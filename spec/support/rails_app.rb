@@ -6,11 +6,10 @@ require_relative "server_process"
 
 # A Rails app made with `rails new`, with a form, a session, an upload and a redirect.
 class RailsApp
-  GEMFILE = <<~RUBY.freeze
-    gem "rails"
-    gem "sprockets-rails"
-    gem "hyperion-rs", path: #{ServerProcess::ROOT.inspect}
-  RUBY
+  # Distributions have one or the other, or none.
+  PIPELINE = %w[sprockets-rails propshaft].find { |name| Gem::Specification.find_all_by_name(name).any? }
+  GEMFILE = ["rails", *PIPELINE].map { |name| "gem #{name.inspect}\n" }
+                                .push("gem \"hyperion-rs\", path: #{ServerProcess::ROOT.inspect}\n").join.freeze
 
   ROUTES = <<~RUBY
     Rails.application.routes.draw do
@@ -41,6 +40,15 @@ class RailsApp
     <% end %>
   ERB
 
+  LAYOUT = <<~ERB.freeze
+    <!doctype html>
+    <%= csrf_meta_tags %>
+    <%= stylesheet_link_tag "/plain.css" %>
+    <%= stylesheet_link_tag "application" if #{!PIPELINE.nil?} %>
+    <%= yield %>
+  ERB
+  STYLE = "body { color: #123456 }\n"
+
   # Whether `rails new` can be run here.
   def self.available?
     Gem::Specification.find_all_by_name("railties").any?
@@ -55,9 +63,10 @@ class RailsApp
     write("config/routes.rb", ROUTES)
     write("app/controllers/notes_controller.rb", CONTROLLER)
     write("app/views/notes/new.html.erb", FORM)
-    write("app/assets/stylesheets/application.css", "body { color: #123456 }\n")
-    # It needs a gem that `rails new` would have put into the Gemfile.
-    edit("config/environments/development.rb") { |text| text.gsub(/^\s*config\.file_watcher.*$/, "") }
+    write("app/views/layouts/application.html.erb", LAYOUT)
+    write("app/assets/stylesheets/application.css", STYLE)
+    write("public/plain.css", STYLE)
+    remove_settings_of_absent_gems
   end
 
   # The command line of `rails server` and its environment.
@@ -73,13 +82,16 @@ class RailsApp
     raise ChildProcess::Failed, result.out + result.err unless result.status.success?
   end
 
+  # `rails new` writes them for the gems that it would have put into the Gemfile.
+  def remove_settings_of_absent_gems
+    development = File.join(directory, "config/environments/development.rb")
+    File.write(development, File.read(development).gsub(/^\s*config\.(file_watcher|assets\.).*$/, ""))
+    FileUtils.rm_f(File.join(directory, "config/initializers/assets.rb")) unless PIPELINE
+  end
+
   def write(name, content)
     path = File.join(directory, name)
     FileUtils.mkdir_p(File.dirname(path))
     File.write(path, content)
-  end
-
-  def edit(name)
-    write(name, yield(File.read(File.join(directory, name))))
   end
 end
