@@ -86,13 +86,18 @@ module HyperionRs
     end
 
     def announce
-      return if @logger.level > Logger::INFO
+      return if quiet?
 
       listening = (named_url ? [named_url] : urls).join(", ")
       threads = Configuration::OPTIONS[:threads].type.format(@configuration.threads)
       @output.puts "hyperion-rs #{VERSION} listening on #{listening} (#{protocols}) — " \
                    "Ruby #{RUBY_VERSION}, Rack #{@configuration.rack_version.join('.')}, threads #{threads}"
       @output.flush
+    end
+
+    # A logger need not tell its level.
+    def quiet?
+      @logger.respond_to?(:level) && @logger.level > Logger::INFO
     end
 
     def protocols

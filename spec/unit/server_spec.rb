@@ -99,6 +99,13 @@ RSpec.describe HyperionRs::Server do
       expect(stdout.string).to include("listening on unix:///a, http://127.0.0.1:41234 (h2c) — ")
     end
 
+    it "prints it with a logger that does not tell its level" do
+      logger = Struct.new(:lines) { def warn(line) = lines << line }.new([])
+      server = described_class.new(app, { bind: "unix:///a" }, logger:, output: stdout)
+      run(server)
+      expect(stdout.string).to include("listening on unix:///a")
+    end
+
     it "prints nothing when it should be quiet" do
       run(server_with(level: "warn"))
       expect(stdout.string).to be_empty
