@@ -53,6 +53,22 @@ impl Binding {
     }
 }
 
+impl std::str::FromStr for Binding {
+    type Err = &'static str;
+
+    /// Takes `tcp://host:port`, an IPv6 address in brackets, or `unix:///path`.
+    fn from_str(uri: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected tcp://host:port or unix:///path";
+        if let Some(path) = uri.strip_prefix("unix://") {
+            return if path.starts_with('/') { Ok(Binding::Unix(path.into())) } else { Err(EXPECTED) };
+        }
+        let (host, port) = uri.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':')).ok_or(EXPECTED)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let port = port.parse().map_err(|_| "expected a port from 0 to 65535")?;
+        if host.is_empty() { Err(EXPECTED) } else { Ok(Binding::Tcp { host: host.into(), port }) }
+    }
+}
+
 impl std::fmt::Display for Binding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -152,6 +168,16 @@ mod tests {
 
     fn tcp(host: &str, port: u16) -> Binding {
         Binding::Tcp { host: host.into(), port }
+    }
+
+    #[test]
+    fn uris_are_read_as_they_are_written() {
+        for uri in ["tcp://localhost:80", "tcp://[::1]:0", "unix:///run/s"] {
+            assert_eq!(uri.parse::<Binding>().unwrap().to_string(), uri);
+        }
+        for bad in ["localhost:80", "tcp://localhost", "tcp://:80", "tcp://h:65536", "unix://relative"] {
+            assert!(bad.parse::<Binding>().is_err(), "{bad}");
+        }
     }
 
     #[test]

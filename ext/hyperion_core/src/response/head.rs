@@ -110,6 +110,16 @@ impl Head {
         (self.status, map)
     }
 
+    /// Whether no field was added.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The fields as trailers; the status is of no account.
+    pub fn into_trailers(self) -> HeaderMap {
+        self.into_fields()
+    }
+
     /// The fields of an informational response or of trailers: nothing is added.
     pub(crate) fn into_fields(self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.fields.len());

@@ -143,7 +143,7 @@ impl Responder {
     }
 
     /// Sends a response of ours.
-    pub(crate) fn respond_plain(self, status: StatusCode) {
+    pub fn respond_plain(self, status: StatusCode) {
         let response = self.plain(status);
         self.respond(response);
     }
