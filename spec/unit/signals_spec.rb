@@ -5,10 +5,11 @@ require "stringio"
 
 RSpec.describe HyperionRs::Signals do
   let(:log) { StringIO.new }
-  let(:server) { DrainingServer.new(Logger.new(log), Queue.new) }
+  let(:server) { DrainingServer.new(Logger.new(log), Latch.new) }
 
   before do
-    stub_const("DrainingServer", Struct.new(:logger, :shutdowns) { def shutdown = shutdowns.push(:called) })
+    # In a trap handler no lock can be taken.
+    stub_const("DrainingServer", Struct.new(:logger, :drained) { def shutdown = Thread.new { drained.open } })
   end
 
   def signal(name)
@@ -19,7 +20,7 @@ RSpec.describe HyperionRs::Signals do
     it "drains the server at SIG#{name}, and says so" do
       described_class.handle(server) do
         signal(name)
-        server.shutdowns.pop
+        server.drained.wait
       end
       expect(log.string).to include("SIG#{name}: finishing requests in flight; again to drop them")
     end
@@ -29,11 +30,24 @@ RSpec.describe HyperionRs::Signals do
     expect do
       described_class.handle(server) do
         signal("INT")
-        server.shutdowns.pop
+        server.drained.wait
         signal("TERM")
         IO.select(nil, nil, nil, 10)
       end
     end.to raise_error(SignalException, "SIGTERM")
+  end
+
+  it "lets an exception of the block through" do
+    expect { described_class.handle(server) { raise IOError, "why" } }.to raise_error(IOError, "why")
+  end
+
+  it "ends the block's thread when the wait for it is interrupted" do
+    serving = Latch.new
+    waiting = Thread.new { described_class.handle(server) { serving.open(Thread.current) && Thread.stop } }
+    thread = serving.wait
+    waiting.kill
+    expect(thread.join(10)).to be(thread)
+    expect(waiting.join(10)).to be(waiting)
   end
 
   it "restores the previous traps" do
