@@ -30,12 +30,12 @@ module HyperionRs
     include Error
   end
 
-  # A request body that is read while it arrives grew beyond max_body_size.
+  # A request body that is larger than max_body_size, read while it arrives. Unrescued, it answers 413.
   class BodyTooLarge < IOError
     include Error
   end
 
-  # A request body that is read while it arrives paused for longer than body_timeout.
+  # A request body that made no progress within body_timeout, read while it arrives. Unrescued, it answers 408.
   class BodyTimeout < IOError
     include Error
   end
