@@ -38,9 +38,15 @@ RSpec.describe "options" do
 
   it "refuses a body that is larger than allowed" do
     server = start_server(options: { max_body_size: "1KiB" })
-    body = write_file("body", "x" * 2048)
-    expect(curl(server.url("/upload"), "--data-binary", "@#{body}").status).to eq(413)
-    expect(curl(server.url("/upload"), "--data-binary", "x" * 1024).status).to eq(200)
+    statuses = [1024, 1025].map do |size|
+      # Not curl: before 8.0 it forgets a response when RST_STREAM with NO_ERROR comes after it (RFC 9113, 8.1).
+      node(server.url, <<~JAVASCRIPT)
+        const request = session.request({ ":method": "POST", ":path": "/upload" });
+        request.on("response", (headers) => done(headers[":status"]));
+        request.end(Buffer.alloc(#{size}));
+      JAVASCRIPT
+    end
+    expect(statuses).to eq([200, 413])
   end
 
   it "listens on every address that it is given" do
