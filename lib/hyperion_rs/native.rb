@@ -2,6 +2,7 @@
 
 require "rbconfig"
 require_relative "errors"
+require_relative "streaming"
 
 module HyperionRs
   # The Rust side. It is loaded on demand, so that its absence is reported where a server is started and not as a

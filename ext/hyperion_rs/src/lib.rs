@@ -1,1 +1,36 @@
+//! The Ruby bridge of hyperion-rs: the only crate that knows Ruby, and the only one with `unsafe`.
+//!
+//! Ruby values live on the stack of a thread that holds the GVL, or are marked by an object that does; everything that
+//! crosses to the reactor is plain Rust data.
 
+mod body;
+mod cache;
+mod env;
+mod errors;
+mod gvl;
+mod handle;
+mod input;
+mod keys;
+mod log;
+mod respond;
+mod server;
+mod settings;
+mod signals;
+mod stall;
+mod supervisor;
+mod worker;
+mod writer;
+
+use magnus::prelude::*;
+use magnus::{Error, Ruby};
+
+#[allow(missing_docs, reason = "the attribute makes an extern function that takes no doc")]
+#[magnus::init(name = "hyperion_rs")]
+fn init(ruby: &Ruby) -> Result<(), Error> {
+    let native = ruby.define_module("HyperionRs")?.define_module("Native")?;
+    keys::init(ruby);
+    handle::define(ruby, native)?;
+    input::define(ruby, native)?;
+    writer::define(ruby, native)?;
+    server::define(ruby, native)
+}

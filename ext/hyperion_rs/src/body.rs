@@ -1,0 +1,181 @@
+//! Sends the body of a Rack response, whichever of its shapes it has.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::StatusCode;
+use hyperion_core::body::FileBody;
+use hyperion_core::response::{Head, Responder};
+use magnus::prelude::*;
+use magnus::typed_data::Obj;
+use magnus::{Error, RArray, RModule, RString, Ruby, Value};
+
+use crate::gvl;
+use crate::respond::{self, Triple};
+use crate::writer::Writer;
+
+/// Bytes of a complete body that are handed over in one message; a longer one goes piece by piece.
+const WHOLE: usize = 256 * 1024;
+
+/// The Ruby sides of streaming, in `lib/hyperion_rs/streaming.rb`.
+#[derive(Clone, Copy)]
+pub(crate) struct Streaming {
+    /// Iterates `body.each` into a writer.
+    pub(crate) each: Value,
+    /// The class of the object that a callable body gets.
+    pub(crate) stream: Value,
+}
+
+/// Whether the body is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// All of it was handed over.
+    Whole,
+    /// The application keeps the stream, and closes it when it likes.
+    Kept,
+}
+
+impl Streaming {
+    pub(crate) fn find(ruby: &Ruby) -> Result<Self, Error> {
+        let module: RModule = ruby.class_object().const_get("HyperionRs")?;
+        Ok(Streaming { each: module.const_get("EACH_CHUNK")?, stream: module.const_get("Stream")? })
+    }
+
+    /// Sends the response. Errors are the application's, or say that the client is gone.
+    pub(crate) fn send(
+        &self,
+        ruby: &Ruby,
+        responder: Responder,
+        triple: Triple,
+        input: Value,
+    ) -> Result<Sent, Error> {
+        let Triple { head, body, hijack, .. } = triple;
+        if responder.is_head() || matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            responder.respond_empty(head);
+            return Ok(Sent::Whole);
+        }
+        if let Some(callable) = hijack {
+            return self.call(ruby, responder, head, callable, input);
+        }
+        if let Some(array) = RArray::from_value(body) {
+            return send_array(ruby, responder, head, array);
+        }
+        if body.respond_to("trailers", false)? {
+            return self.each_with_trailers(ruby, responder, head, body);
+        }
+        if let Some(file) = open_path(ruby, &head, body)? {
+            responder.respond_file(head, file);
+            return Ok(Sent::Whole);
+        }
+        if body.respond_to("to_ary", false)? {
+            let array: Value = body.funcall("to_ary", ())?;
+            if let Some(array) = RArray::from_value(array) {
+                return send_array(ruby, responder, head, array);
+            }
+        }
+        if body.respond_to("each", false)? {
+            let writer = ruby.obj_wrap(Writer::new(responder, head, false));
+            self.iterate(body, writer)?;
+            Writer::finish(ruby, &writer, ruby.qnil().as_value())?;
+            return Ok(Sent::Whole);
+        }
+        if body.respond_to("call", false)? {
+            return self.call(ruby, responder, head, body, input);
+        }
+        // Dropped unused, the responder answers 500.
+        Err(respond::invalid(
+            ruby,
+            format_args!("{} is no body: it has neither each nor call", body.inspect()),
+        ))
+    }
+
+    /// gRPC and the like: every chunk is a DATA frame of its own, then the trailers.
+    fn each_with_trailers(
+        &self,
+        ruby: &Ruby,
+        responder: Responder,
+        head: Head,
+        body: Value,
+    ) -> Result<Sent, Error> {
+        let writer = ruby.obj_wrap(Writer::new(responder, head, true));
+        self.iterate(body, writer)?;
+        let trailers: Value = guarded(&writer, body.funcall("trailers", ()))?;
+        guarded(&writer, Writer::finish(ruby, &writer, trailers))?;
+        Ok(Sent::Whole)
+    }
+
+    fn iterate(&self, body: Value, writer: Obj<Writer>) -> Result<(), Error> {
+        let iterated: Result<Value, Error> = self.each.funcall("call", (body, writer));
+        guarded(&writer, iterated).map(drop)
+    }
+
+    fn call(
+        &self,
+        ruby: &Ruby,
+        responder: Responder,
+        head: Head,
+        callable: Value,
+        input: Value,
+    ) -> Result<Sent, Error> {
+        let writer = ruby.obj_wrap(Writer::new(responder, head, true));
+        let stream: Value = self.stream.funcall("new", (writer, input))?;
+        let called: Result<Value, Error> = callable.funcall("call", (stream,));
+        guarded(&writer, called)?;
+        Ok(Sent::Kept)
+    }
+}
+
+/// A body that failed is not whole: the client must see that.
+fn guarded<T>(writer: &Writer, result: Result<T, Error>) -> Result<T, Error> {
+    result.inspect_err(|_| writer.abort())
+}
+
+fn send_array(ruby: &Ruby, responder: Responder, mut head: Head, array: RArray) -> Result<Sent, Error> {
+    if array.len() == 1 {
+        let only = string(ruby, array.entry(0)?)?;
+        if only.len() <= WHOLE {
+            // SAFETY: the bytes are copied before anything of Ruby is called.
+            let bytes = Bytes::copy_from_slice(unsafe { only.as_slice() });
+            responder.respond_full(head, bytes);
+            return Ok(Sent::Whole);
+        }
+    }
+    let mut size = 0;
+    for index in 0..array.len() {
+        size += string(ruby, array.entry(index as isize)?)?.len();
+    }
+    if size <= WHOLE {
+        let mut bytes = Vec::with_capacity(size);
+        for index in 0..array.len() {
+            let part = string(ruby, array.entry(index as isize)?)?;
+            // SAFETY: as above.
+            bytes.extend_from_slice(unsafe { part.as_slice() });
+        }
+        responder.respond_full(head, bytes.into());
+        return Ok(Sent::Whole);
+    }
+    respond::add_length(&mut head, size as u64);
+    let writer = Writer::new(responder, head, false);
+    let sent =
+        array.into_iter().try_for_each(|part| Writer::write(ruby, &writer, string(ruby, part)?).map(drop));
+    guarded(&writer, sent)?;
+    Writer::finish(ruby, &writer, ruby.qnil().as_value())?;
+    Ok(Sent::Whole)
+}
+
+fn string(ruby: &Ruby, part: Value) -> Result<RString, Error> {
+    RString::from_value(part)
+        .ok_or_else(|| respond::invalid(ruby, format_args!("a body yields Strings, not {}", part.inspect())))
+}
+
+/// The file of a body that has a path, when it can be sent as it is: whole, and as long as the head says.
+fn open_path(ruby: &Ruby, head: &Head, body: Value) -> Result<Option<FileBody>, Error> {
+    if !body.respond_to("to_path", false)? {
+        return Ok(None);
+    }
+    let Some(path) = body.funcall::<_, _, Option<PathBuf>>("to_path", ())? else { return Ok(None) };
+    let opened = gvl::block(ruby, || FileBody::open(&path))?;
+    let fits = |file: &FileBody| head.content_length().is_none_or(|length| length == file.len());
+    // What cannot be opened is left to `each`, whose error says more.
+    Ok(opened.ok().filter(fits))
+}

@@ -1,0 +1,211 @@
+//! The Rack environment of a request, built in one pass: a copy of a template, and the request's own pairs inserted in
+//! bulk. The Hash is the application's for ever.
+
+use std::net::SocketAddr;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
+use http::{HeaderMap, HeaderName, Method};
+use hyperion_core::Address;
+use hyperion_core::request::Request;
+use magnus::prelude::*;
+use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
+use magnus::{Error, IntoValue, RHash, Ruby, Value};
+use rb_sys::VALUE;
+
+use crate::handle::{EarlyHints, Pending};
+use crate::input::Input;
+use crate::keys::{self, Keys};
+use crate::settings::Settings;
+
+mod authority;
+
+/// Pairs gathered on the stack, where the garbage collector sees them, before they are inserted.
+const BATCH: usize = 64;
+
+struct Pairs {
+    hash: VALUE,
+    pairs: [VALUE; 2 * BATCH],
+    count: usize,
+}
+
+impl Pairs {
+    fn push(&mut self, key: VALUE, value: VALUE) {
+        if self.count == self.pairs.len() {
+            self.insert();
+        }
+        self.pairs[self.count] = key;
+        self.pairs[self.count + 1] = value;
+        self.count += 2;
+    }
+
+    fn insert(&mut self) {
+        // SAFETY: the GVL is held; `pairs` holds `count` live values on the stack, and `hash` is a Hash.
+        unsafe { rb_sys::rb_hash_bulk_insert(self.count as _, self.pairs.as_ptr(), self.hash) };
+        self.count = 0;
+    }
+}
+
+/// What all requests of a server have in common.
+pub(crate) fn template(ruby: &Ruby, settings: &Settings, tls: bool, errors: Value) -> Result<RHash, Error> {
+    let env = ruby.hash_new();
+    let text = |value: &str| ruby.str_new(value).to_interned_str();
+    env.aset(text("SCRIPT_NAME"), text(""))?;
+    env.aset(text("SERVER_PROTOCOL"), text("HTTP/2"))?;
+    env.aset(text("SERVER_SOFTWARE"), text(&settings.server_software))?;
+    env.aset(text("rack.url_scheme"), text(if tls { "https" } else { "http" }))?;
+    env.aset(text("rack.errors"), errors)?;
+    env.aset(text("rack.multithread"), true)?;
+    env.aset(text("rack.multiprocess"), false)?;
+    env.aset(text("rack.run_once"), false)?;
+    if tls {
+        env.aset(text("HTTPS"), text("on"))?;
+    }
+    if settings.rack_version.0 < 3 {
+        let version = ruby.ary_from_vec(vec![1, 3]);
+        version.freeze();
+        env.aset(text("rack.version"), version)?;
+        env.aset(text("HTTP_VERSION"), text("HTTP/2"))?;
+    }
+    env.freeze();
+    Ok(env)
+}
+
+/// The env of one request.
+pub(crate) fn build(
+    ruby: &Ruby,
+    template: RHash,
+    request: &Request,
+    input: &Input,
+    pending: &Pending,
+) -> Result<RHash, Error> {
+    let hints = EarlyHints::new(pending.clone()).into_value_with(ruby).as_raw();
+    let keys = keys::keys(ruby);
+    let env = protect(|| {
+        // SAFETY: the GVL is held; `template` is a Hash, and every value made here is on this stack frame, in `Pairs`,
+        // or in the new Hash.
+        let hash = unsafe { rb_sys::rb_hash_dup(template.as_raw()) };
+        let mut pairs = Pairs { hash, pairs: [0; 2 * BATCH], count: 0 };
+        request_line(ruby, &keys, &mut pairs, request);
+        peer(ruby, &keys, &mut pairs, request);
+        pairs.push(keys.rack_input, input.value.as_raw());
+        pairs.push(keys.early_hints, hints);
+        // SAFETY: the GVL is held.
+        pairs.push(keys.response_finished, unsafe { rb_sys::rb_ary_new() });
+        headers(ruby, &keys, &mut pairs, &request.headers);
+        body(&keys, &mut pairs, request, input);
+        pairs.insert();
+        hash
+    })?;
+    // SAFETY: `rb_hash_dup` answered a Hash.
+    Ok(unsafe { RHash::from_value(Value::from_raw(env)).unwrap_unchecked() })
+}
+
+fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request) {
+    pairs.push(keys.request_method, method(keys, &request.method));
+    pairs.push(keys.path_info, string(request.path().as_bytes()));
+    let query = request.query();
+    pairs.push(keys.query_string, if query.is_empty() { keys.empty } else { string(query.as_bytes()) });
+    pairs.push(keys.request_uri, string(request.target.as_str().as_bytes()));
+    if let Some(protocol) = &request.connect_protocol {
+        pairs.push(keys.protocol, string(protocol));
+    }
+    let names = authority::server_names(ruby, keys, request);
+    pairs.push(keys.server_name, names.0);
+    pairs.push(keys.server_port, names.1);
+    pairs.push(keys.http_host, string(request.authority.as_bytes()));
+}
+
+fn peer(_ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request) {
+    let address = match &request.peer.remote {
+        Address::Tcp(address) => remote_address(address),
+        // A unix socket's peer is on this machine; Rack wants an address.
+        Address::Unix(_) => keys.loopback,
+    };
+    pairs.push(keys.remote_addr, address);
+}
+
+fn remote_address(address: &SocketAddr) -> VALUE {
+    use std::io::Write;
+    let mut text = [0; 46];
+    let mut rest = &mut text[..];
+    // The longest address fits.
+    let _ = write!(rest, "{}", address.ip().to_canonical());
+    let left = rest.len();
+    string(&text[..text.len() - left])
+}
+
+/// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.
+fn headers(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, headers: &HeaderMap) {
+    let repeats = headers.len() != headers.keys_len();
+    for name in headers.keys() {
+        let key = match *name {
+            CONTENT_TYPE => keys.content_type,
+            CONTENT_LENGTH => keys.content_length,
+            _ if is_hidden(name) => continue,
+            _ => keys::header_key(ruby, name),
+        };
+        let mut values = headers.get_all(name).iter();
+        let Some(first) = values.next() else { continue };
+        let value = string(first.as_bytes());
+        if repeats {
+            let separator: &[u8] = if *name == COOKIE { b"; " } else { b", " };
+            for value_again in values {
+                append(value, separator);
+                append(value, value_again.as_bytes());
+            }
+        }
+        pairs.push(key, value);
+    }
+}
+
+/// `proxy` would become HTTP_PROXY, which HTTP clients of the application obey; an underscore could pass for the
+/// hyphen of a header that a proxy vouches for.
+fn is_hidden(name: &HeaderName) -> bool {
+    name.as_str() == "proxy" || name.as_str().contains('_')
+}
+
+fn body(keys: &Keys, pairs: &mut Pairs, request: &Request, input: &Input) {
+    if let (Some(length), None) = (input.length, request.content_length) {
+        let mut text = itoa_buffer();
+        pairs.push(keys.content_length, string(decimal(&mut text, length)));
+    }
+    if let Some(trailers) = input.trailers {
+        pairs.push(keys.trailers, trailers.as_raw());
+    }
+}
+
+fn itoa_buffer() -> [u8; 20] {
+    [0; 20]
+}
+
+fn decimal(buffer: &mut [u8; 20], mut number: u64) -> &[u8] {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &buffer[at..];
+        }
+    }
+}
+
+fn method(keys: &Keys, method: &Method) -> VALUE {
+    match *method {
+        Method::GET => keys.get,
+        Method::POST => keys.post,
+        Method::HEAD => keys.head,
+        _ => string(method.as_str().as_bytes()),
+    }
+}
+
+/// A new binary String.
+fn string(bytes: &[u8]) -> VALUE {
+    // SAFETY: called inside `build`, with the GVL; Ruby copies the bytes.
+    unsafe { rb_sys::rb_str_new(bytes.as_ptr().cast(), bytes.len() as _) }
+}
+
+fn append(string: VALUE, bytes: &[u8]) {
+    // SAFETY: called inside `build`, with the GVL; `string` is a String of ours, and Ruby copies the bytes.
+    unsafe { rb_sys::rb_str_cat(string, bytes.as_ptr().cast(), bytes.len() as _) };
+}

@@ -1,0 +1,65 @@
+//! The responder of a request, shared between the worker and the objects that the application got.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use hyperion_core::response::{Head, Outcome, Responder};
+use magnus::prelude::*;
+use magnus::{Error, RHash, RModule, Ruby, TypedData, method};
+
+use crate::respond;
+
+/// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending(Arc<Mutex<Option<Responder>>>);
+
+impl Pending {
+    pub(crate) fn new(responder: Responder) -> Self {
+        Pending(Arc::new(Mutex::new(Some(responder))))
+    }
+
+    /// The responder, for the response. `None` when it was answered before.
+    pub(crate) fn take(&self) -> Option<Responder> {
+        self.lock().take()
+    }
+
+    /// Calls `on_finish` when the response is over; see [`Responder::on_finish`].
+    pub(crate) fn on_finish(&self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
+        if let Some(responder) = self.lock().as_mut() {
+            responder.on_finish(on_finish);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Responder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `rack.early_hints`: sends header fields ahead of the response, with status 103 (RFC 8297).
+#[derive(TypedData)]
+#[magnus(class = "HyperionRs::Native::EarlyHints", free_immediately, size)]
+pub(crate) struct EarlyHints(Pending);
+
+impl magnus::DataTypeFunctions for EarlyHints {}
+
+impl EarlyHints {
+    pub(crate) fn new(pending: Pending) -> Self {
+        EarlyHints(pending)
+    }
+
+    /// Takes a Hash of header fields. After the response has begun it does nothing, as hints would come too late.
+    fn call(ruby: &Ruby, rb_self: &Self, headers: RHash) -> Result<(), Error> {
+        let mut head = Head::new(StatusCode::from_u16(103).expect("a valid status"));
+        respond::fields(ruby, &mut head, headers.as_value())?;
+        if let Some(responder) = rb_self.0.lock().as_mut() {
+            responder.inform(head);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("EarlyHints", ruby.class_object())?;
+    class.undef_default_alloc_func();
+    class.define_method("call", method!(EarlyHints::call, 1))
+}

@@ -1,0 +1,148 @@
+//! `rack.input`: a StringIO for a body in memory, a File for one on disk, and for one that is still arriving a reader
+//! that `HyperionRs::StreamingInput` wraps.
+
+use std::os::fd::IntoRawFd;
+
+use hyperion_core::body::{BodyError, Collected, Incoming, RequestBody};
+use magnus::prelude::*;
+use magnus::{Error, IntoValue, RClass, RHash, RModule, RString, Ruby, TypedData, Value, method};
+
+use crate::errors::Class;
+use crate::gvl;
+
+/// The Ruby classes that inputs are made of; found once, marked by the server.
+#[derive(Clone, Copy)]
+pub(crate) struct Classes {
+    pub(crate) string_io: RClass,
+    pub(crate) streaming: RClass,
+    pub(crate) empty: Value,
+}
+
+/// The input of a request, and what has to be done with it when the request is over.
+pub(crate) struct Input {
+    pub(crate) value: Value,
+    /// Bytes, when all have come.
+    pub(crate) length: Option<u64>,
+    pub(crate) trailers: Option<Value>,
+    closes: bool,
+}
+
+impl Classes {
+    pub(crate) fn find(ruby: &Ruby) -> Result<Self, Error> {
+        ruby.require("stringio")?;
+        let module: RModule = ruby.class_object().const_get("HyperionRs")?;
+        Ok(Classes {
+            string_io: ruby.class_object().const_get("StringIO")?,
+            streaming: module.const_get("StreamingInput")?,
+            empty: module.const_get("EMPTY_INPUT")?,
+        })
+    }
+
+    /// The `rack.input` for this body.
+    pub(crate) fn input(&self, ruby: &Ruby, body: RequestBody) -> Result<Input, Error> {
+        match body {
+            RequestBody::Empty => {
+                Ok(Input { value: self.empty, length: None, trailers: None, closes: false })
+            }
+            RequestBody::Collected(body) => self.collected(ruby, body),
+            RequestBody::Incoming(body) => {
+                let reader = Reader(body).into_value_with(ruby);
+                let value: Value = self.streaming.funcall("new", (reader,))?;
+                // Filled when the body has ended.
+                let trailers = value.funcall("trailers", ())?;
+                Ok(Input { value, length: None, trailers: Some(trailers), closes: true })
+            }
+        }
+    }
+
+    fn collected(&self, ruby: &Ruby, body: Collected) -> Result<Input, Error> {
+        let length = Some(body.len());
+        let trailers = match body.trailers() {
+            Some(fields) => Some(header_hash(ruby, fields)?.as_value()),
+            None => None,
+        };
+        if let Some(bytes) = body.as_memory() {
+            let value = self.string_io.funcall("new", (ruby.str_from_slice(bytes),))?;
+            return Ok(Input { value, length, trailers, closes: false });
+        }
+        let io_error = |error| Error::new(ruby.exception_io_error(), format!("request body: {error}"));
+        let file =
+            body.file().map_err(io_error)?.ok_or_else(|| io_error(std::io::ErrorKind::NotFound.into()))?;
+        // From here on Ruby owns the descriptor, and closes it when the IO is collected at the latest.
+        let io: Value = ruby.class_file().funcall("for_fd", (file.into_raw_fd(), "rb"))?;
+        io.funcall::<_, _, Value>("rewind", ())?;
+        // As long as the IO lives, the bytes count against spill_limit.
+        io.funcall::<_, _, Value>("instance_variable_set", ("@hyperion_rs_lease", Lease(body)))?;
+        Ok(Input { value: io, length, trailers, closes: true })
+    }
+}
+
+impl Input {
+    /// The request is over: gives files and windows back at once.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        if self.closes && !self.value.funcall::<_, _, bool>("closed?", ())? {
+            self.value.funcall::<_, _, Value>("close", ())?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the temporary file of a body, and its share of `spill_limit`.
+#[derive(TypedData)]
+#[magnus(class = "HyperionRs::Native::Lease", free_immediately)]
+struct Lease(#[allow(dead_code, reason = "held, not read")] Collected);
+
+impl magnus::DataTypeFunctions for Lease {}
+
+/// A request body that is read while it arrives.
+#[derive(TypedData)]
+#[magnus(class = "HyperionRs::Native::Reader", free_immediately)]
+struct Reader(Incoming);
+
+impl magnus::DataTypeFunctions for Reader {}
+
+impl Reader {
+    /// The next bytes as a binary String, nil at the end. Waits without the GVL.
+    fn read_chunk(ruby: &Ruby, rb_self: &Self) -> Result<Option<RString>, Error> {
+        let next = std::future::poll_fn(|cx| rb_self.0.poll_read(cx));
+        match gvl::wait(ruby, next)? {
+            Ok(chunk) => Ok(chunk.map(|bytes| ruby.str_from_slice(&bytes))),
+            Err(error) => {
+                let class = match error {
+                    BodyError::Disconnected => Class::ClientDisconnected,
+                    BodyError::TooLarge => Class::BodyTooLarge,
+                    BodyError::TimedOut => Class::BodyTimeout,
+                };
+                Err(class.error(ruby, error))
+            }
+        }
+    }
+
+    /// Reads no further; what still comes is thrown away.
+    fn close(&self) {
+        self.0.close();
+    }
+
+    /// The trailers as a Hash, once the body has ended; nil when there were none.
+    fn trailers(ruby: &Ruby, rb_self: &Self) -> Result<Option<RHash>, Error> {
+        rb_self.0.trailers().map(|fields| header_hash(ruby, &fields)).transpose()
+    }
+}
+
+fn header_hash(ruby: &Ruby, fields: &http::HeaderMap) -> Result<RHash, Error> {
+    let hash = ruby.hash_new();
+    for name in fields.keys() {
+        let values: Vec<&[u8]> = fields.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
+        hash.aset(name.as_str(), ruby.str_from_slice(&values.join(&b", "[..])))?;
+    }
+    Ok(hash)
+}
+
+pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    native.define_class("Lease", ruby.class_object())?.undef_default_alloc_func();
+    let reader = native.define_class("Reader", ruby.class_object())?;
+    reader.undef_default_alloc_func();
+    reader.define_method("read_chunk", method!(Reader::read_chunk, 0))?;
+    reader.define_method("close", method!(Reader::close, 0))?;
+    reader.define_method("trailers", method!(Reader::trailers, 0))
+}

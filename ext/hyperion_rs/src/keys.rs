@@ -1,0 +1,115 @@
+//! Strings that every request uses: made once, frozen, never collected.
+
+use std::collections::HashMap;
+
+use magnus::rb_sys::{AsRawValue, FromRawValue};
+use magnus::{RString, Ruby, Value};
+use rb_sys::VALUE;
+
+use crate::cache::GvlCell;
+
+macro_rules! keys {
+    ($($name:ident = $text:literal,)*) => {
+        /// The fixed strings, by name.
+        #[derive(Clone, Copy)]
+        #[allow(missing_docs)]
+        pub(crate) struct Keys {
+            $(pub(crate) $name: VALUE,)*
+        }
+
+        impl Keys {
+            fn new(ruby: &Ruby) -> Self {
+                Keys { $($name: pinned(ruby, $text),)* }
+            }
+        }
+    };
+}
+
+keys! {
+    request_method = "REQUEST_METHOD",
+    path_info = "PATH_INFO",
+    query_string = "QUERY_STRING",
+    request_uri = "REQUEST_URI",
+    server_name = "SERVER_NAME",
+    server_port = "SERVER_PORT",
+    http_host = "HTTP_HOST",
+    remote_addr = "REMOTE_ADDR",
+    content_type = "CONTENT_TYPE",
+    content_length = "CONTENT_LENGTH",
+    rack_input = "rack.input",
+    early_hints = "rack.early_hints",
+    response_finished = "rack.response_finished",
+    protocol = "rack.protocol",
+    trailers = "hyperion_rs.trailers",
+    empty = "",
+    get = "GET",
+    post = "POST",
+    head = "HEAD",
+    localhost = "localhost",
+    loopback = "127.0.0.1",
+    port_http = "80",
+    port_https = "443",
+}
+
+struct Tables {
+    keys: Keys,
+    /// From a field name to its key in the env.
+    headers: HashMap<http::HeaderName, VALUE>,
+}
+
+static TABLES: GvlCell<Option<Tables>> = GvlCell::new(None);
+
+/// Field names beyond these are a peer's inventions: their keys are made for the request.
+const MAX_HEADERS: usize = 512;
+
+/// Makes the fixed strings; called once, by `require`.
+pub(crate) fn init(ruby: &Ruby) {
+    let keys = Keys::new(ruby);
+    TABLES.with(ruby, |tables| *tables = Some(Tables { keys, headers: HashMap::new() }));
+}
+
+/// The fixed strings.
+pub(crate) fn keys(ruby: &Ruby) -> Keys {
+    TABLES.with(ruby, |tables| tables.as_ref().expect("made when the library was loaded").keys)
+}
+
+/// `rack.response_finished`.
+pub(crate) fn response_finished(ruby: &Ruby) -> Value {
+    // SAFETY: it is pinned for as long as the process lives.
+    unsafe { Value::from_raw(keys(ruby).response_finished) }
+}
+
+/// The env key of a field, `HTTP_ACCEPT` for `accept`.
+pub(crate) fn header_key(ruby: &Ruby, name: &http::HeaderName) -> VALUE {
+    let known = TABLES.with(ruby, |tables| {
+        let tables = tables.as_ref().expect("made when the library was loaded");
+        (tables.headers.get(name).copied(), tables.headers.len())
+    });
+    match known {
+        (Some(key), _) => key,
+        (None, MAX_HEADERS..) => interned(ruby, &env_name(name)).as_raw(),
+        (None, _) => {
+            let key = pinned(ruby, &env_name(name));
+            TABLES
+                .with(ruby, |tables| tables.as_mut().map(|tables| tables.headers.insert(name.clone(), key)));
+            key
+        }
+    }
+}
+
+fn env_name(name: &http::HeaderName) -> String {
+    let mut key = String::with_capacity(5 + name.as_str().len());
+    key.push_str("HTTP_");
+    key.extend(name.as_str().chars().map(|c| if c == '-' { '_' } else { c.to_ascii_uppercase() }));
+    key
+}
+
+fn interned(ruby: &Ruby, text: &str) -> RString {
+    ruby.str_new(text).to_interned_str()
+}
+
+fn pinned(ruby: &Ruby, text: &str) -> VALUE {
+    let string = interned(ruby, text);
+    ruby.gc_register_mark_object(string);
+    string.as_raw()
+}

@@ -1,0 +1,177 @@
+//! From the Rack triple to a response.
+
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderValue, StatusCode};
+use hyperion_core::response::Head;
+use magnus::prelude::*;
+use magnus::r_hash::ForEach;
+use magnus::{Error, RArray, RHash, RString, Ruby, Value};
+
+mod names;
+
+/// A Rack response, taken apart.
+pub(crate) struct Triple {
+    pub(crate) head: Head,
+    pub(crate) status: Value,
+    pub(crate) headers: Value,
+    pub(crate) body: Value,
+    /// The callable of a `rack.hijack` response header: it writes the body itself.
+    pub(crate) hijack: Option<Value>,
+}
+
+impl Triple {
+    /// Takes what the application answered. Errors say what is wrong with it.
+    pub(crate) fn new(ruby: &Ruby, answer: Value) -> Result<Self, Error> {
+        let triple = match RArray::from_value(answer) {
+            Some(array) => array,
+            None if answer.respond_to("to_ary", false)? => answer.funcall("to_ary", ())?,
+            None => {
+                return Err(invalid(
+                    ruby,
+                    format_args!("expected [status, headers, body], got {}", class(answer)),
+                ));
+            }
+        };
+        if triple.len() != 3 {
+            return Err(invalid(
+                ruby,
+                format_args!("expected [status, headers, body], got {} elements", triple.len()),
+            ));
+        }
+        let (status, headers, body): (Value, Value, Value) =
+            (triple.entry(0)?, triple.entry(1)?, triple.entry(2)?);
+        let mut head = Head::new(status_code(ruby, status)?);
+        let hijack = fields(ruby, &mut head, headers)?;
+        Ok(Triple { head, status, headers, body, hijack })
+    }
+}
+
+fn status_code(ruby: &Ruby, status: Value) -> Result<StatusCode, Error> {
+    let number: i64 = match magnus::Integer::from_value(status) {
+        Some(number) => number.to_i64()?,
+        None => status.funcall("to_i", ())?,
+    };
+    u16::try_from(number)
+        .ok()
+        .and_then(|number| StatusCode::from_u16(number).ok())
+        // 1xx is sent by other means (RFC 9110, section 15.2).
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| invalid(ruby, format_args!("status must be from 200 to 999, is {}", status.inspect())))
+}
+
+/// Adds the fields of a Hash, or of what yields pairs. Answers the value of `rack.hijack`.
+pub(crate) fn fields(ruby: &Ruby, head: &mut Head, headers: Value) -> Result<Option<Value>, Error> {
+    let mut hijack = None;
+    match RHash::from_value(headers) {
+        Some(hash) => hash.foreach(|name: Value, value: Value| {
+            add(ruby, head, &mut hijack, name, value)?;
+            Ok(ForEach::Continue)
+        })?,
+        None => {
+            let pairs: RArray = headers.funcall("to_a", ())?;
+            for pair in pairs.into_iter() {
+                let (name, value) = <(Value, Value)>::try_convert(pair)?;
+                add(ruby, head, &mut hijack, name, value)?;
+            }
+        }
+    }
+    Ok(hijack)
+}
+
+use magnus::TryConvert;
+
+fn add(
+    ruby: &Ruby,
+    head: &mut Head,
+    hijack: &mut Option<Value>,
+    name: Value,
+    value: Value,
+) -> Result<(), Error> {
+    let name = match RString::from_value(name) {
+        Some(name) => name,
+        None => name.funcall("to_s", ())?,
+    };
+    let field = match names::lookup(ruby, name) {
+        Ok(field) => field,
+        Err(names::Unusable::Private(private)) => {
+            if private == "rack.hijack" {
+                *hijack = Some(value).filter(|value| !value.is_nil());
+            }
+            return Ok(());
+        }
+        Err(names::Unusable::Invalid) => {
+            return Err(invalid(ruby, format_args!("{} is no header name", name.inspect())));
+        }
+    };
+    push(ruby, head, field, value)
+}
+
+fn push(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> Result<(), Error> {
+    if let Some(string) = RString::from_value(value) {
+        return push_lines(ruby, head, name, string);
+    }
+    if let Some(values) = RArray::from_value(value) {
+        return values.into_iter().try_for_each(|value| push(ruby, head, name.clone(), value));
+    }
+    if value.is_nil() {
+        return Ok(());
+    }
+    push_lines(ruby, head, name, value.funcall("to_s", ())?)
+}
+
+/// One field for each line: Rack 2 joins repeated headers with newlines.
+fn push_lines(ruby: &Ruby, head: &mut Head, name: HeaderName, value: RString) -> Result<(), Error> {
+    // SAFETY: nothing below calls Ruby before the slice's last use, but for the error, which ends it.
+    let bytes = unsafe { value.as_slice() };
+    let pushed = if bytes.contains(&b'\n') {
+        bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .try_for_each(|line| head.push(name.clone(), line))
+    } else {
+        head.push(name, bytes)
+    };
+    pushed.map_err(|error| invalid(ruby, error))
+}
+
+/// Turns the trailers of a body into a head, whose fields they become.
+pub(crate) fn trailers(ruby: &Ruby, trailers: Value) -> Result<Option<Head>, Error> {
+    if trailers.is_nil() {
+        return Ok(None);
+    }
+    let hash: RHash = match RHash::from_value(trailers) {
+        Some(hash) => hash,
+        None => trailers.funcall("to_h", ())?,
+    };
+    let mut head = Head::new(StatusCode::OK);
+    hash.foreach(|name: Value, value: Value| {
+        let name: RString = name.funcall("to_s", ())?;
+        // SAFETY: the bytes are compared, and nothing of Ruby is called meanwhile.
+        if !unsafe { name.as_slice() }.starts_with(b":") {
+            add(ruby, &mut head, &mut None, name.as_value(), value)?;
+        }
+        Ok(ForEach::Continue)
+    })?;
+    Ok(Some(head).filter(|head| !head.is_empty()))
+}
+
+/// Adds `content-length`, when the application did not.
+pub(crate) fn add_length(head: &mut Head, length: u64) {
+    if !head.contains(&CONTENT_LENGTH) {
+        let value = HeaderValue::from(length);
+        // Digits are no control characters.
+        let _ = head.push(CONTENT_LENGTH, value.as_bytes());
+    }
+}
+
+/// An answer that is no Rack response.
+pub(crate) fn invalid(ruby: &Ruby, reason: impl std::fmt::Display) -> Error {
+    Error::new(ruby.exception_arg_error(), format!("invalid Rack response: {reason}"))
+}
+
+// A class name cannot be had of a BasicObject; its inspection would fail alike.
+#[allow(deprecated)]
+fn class(value: Value) -> String {
+    // SAFETY: the name is copied before anything else is called.
+    unsafe { value.classname() }.into_owned()
+}

@@ -1,0 +1,32 @@
+//! Notices when requests wait although the workers only wait too, and asks for more workers. Workers that burn CPU are
+//! left alone: more of them would share the same lock.
+
+use std::time::{Duration, Instant};
+
+use crate::supervisor::{Bridge, Notice};
+
+/// How long nothing may be popped while requests wait, before that counts as a stall.
+const STALL: Duration = Duration::from_millis(4);
+/// How often the monitor looks whether it is still needed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Watches until the queue is closed; in a thread of its own, which never touches Ruby.
+pub(crate) fn watch(bridge: &Bridge) {
+    loop {
+        let before = bridge.queue.wait_backlog(PATIENCE);
+        if before.closed {
+            return;
+        }
+        if before.jobs == 0 || before.idle > 0 {
+            continue;
+        }
+        let (cpu, begin) = (bridge.busy_cpu(), Instant::now());
+        std::thread::sleep(STALL);
+        let after = bridge.queue.backlog();
+        let stalled = after.jobs > 0 && after.idle == 0 && after.popped == before.popped;
+        let burned = bridge.busy_cpu().saturating_sub(cpu);
+        if stalled && burned * 2 < begin.elapsed() {
+            bridge.notify(Notice::Grow(after.jobs));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Keeps the worker threads: starts them, replaces those that die, adds some on a stall, and joins them at the end.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use hyperion_core::dispatch::Queue;
+use hyperion_core::report::{Event, Level, Reporter};
+use hyperion_core::response::Outcome;
+use hyperion_core::{Exchange, Handler};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::log::Log;
+
+mod cpu;
+mod threads;
+
+pub(crate) use threads::Supervisor;
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Serve a request.
+    Exchange(Box<Exchange>),
+    /// Call the `rack.response_finished` callbacks that are remembered under this number.
+    Finished(u64, Outcome),
+}
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// A line for the log.
+    Log(Level, String),
+    /// So many requests wait, and no worker moves.
+    Grow(usize),
+    /// A worker thread has ended.
+    Left { died: bool },
+}
+
+/// Between the reactor and the worker threads. Holds no Ruby value.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    pub(crate) queue: Queue<Job>,
+    pub(crate) log: Log,
+    notices: Sender<Notice>,
+    threads_min: usize,
+    /// Workers that are alive.
+    count: AtomicUsize,
+    next_id: AtomicUsize,
+    places: Mutex<HashMap<usize, Arc<Place>>>,
+    this: Weak<Bridge>,
+}
+
+/// Notices that may wait for the supervisor.
+const NOTICES: usize = 1024;
+
+impl Bridge {
+    pub(crate) fn new(threads_min: usize) -> (Arc<Self>, Receiver<Notice>) {
+        let (notices, receiver) = mpsc::channel(NOTICES);
+        let bridge = Arc::new_cyclic(|this| Bridge {
+            queue: Queue::default(),
+            log: Log::new(notices.clone()),
+            notices,
+            threads_min,
+            count: AtomicUsize::new(0),
+            next_id: AtomicUsize::new(0),
+            places: Mutex::default(),
+            this: this.clone(),
+        });
+        (bridge, receiver)
+    }
+
+    /// A clone of the pointer to this.
+    pub(crate) fn this(&self) -> Arc<Bridge> {
+        self.this.upgrade().expect("whoever calls this holds one")
+    }
+
+    pub(crate) fn notify(&self, notice: Notice) {
+        // A full channel means that the supervisor has enough to do; what it misses shows up again.
+        let _ = self.notices.try_send(notice);
+    }
+
+    /// Workers that are alive.
+    pub(crate) fn workers(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// CPU time of the workers that have a job, so far.
+    pub(crate) fn busy_cpu(&self) -> Duration {
+        let busy = |place: &&Arc<Place>| place.busy.load(Relaxed);
+        self.places().values().filter(busy).filter_map(|place| place.clock.get()).map(cpu::Clock::now).sum()
+    }
+
+    /// A seat for one more worker.
+    pub(crate) fn seat(&self) -> Seat {
+        self.count.fetch_add(1, Relaxed);
+        let (id, place) = (self.next_id.fetch_add(1, Relaxed), Arc::new(Place::default()));
+        self.places().insert(id, place.clone());
+        Seat { bridge: self.this(), id, place, left: AtomicBool::new(false) }
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<usize, Arc<Place>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's place among the others; dropping it tells the supervisor that the worker is gone.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    bridge: Arc<Bridge>,
+    id: usize,
+    place: Arc<Place>,
+    left: AtomicBool,
+}
+
+/// What the monitor knows of a worker.
+#[derive(Debug, Default)]
+struct Place {
+    clock: OnceLock<cpu::Clock>,
+    busy: AtomicBool,
+}
+
+impl Seat {
+    pub(crate) fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    /// Says whether this worker has a job. Called by its thread.
+    pub(crate) fn busy(&self, busy: bool) {
+        self.place.clock.get_or_init(cpu::Clock::of_this_thread);
+        self.place.busy.store(busy, Relaxed);
+    }
+
+    /// Leaves, unless the others would be too few.
+    pub(crate) fn retire(&self) -> bool {
+        let fewer = |count: usize| (count > self.bridge.threads_min).then(|| count - 1);
+        let retired = self.bridge.count.fetch_update(Relaxed, Relaxed, fewer).is_ok();
+        self.left.store(retired, Relaxed);
+        retired
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.bridge.queue.leave(self.id);
+        self.bridge.places().remove(&self.id);
+        let died = !self.left.load(Relaxed);
+        if died {
+            self.bridge.count.fetch_sub(1, Relaxed);
+        }
+        self.bridge.notify(Notice::Left { died });
+    }
+}
+
+/// The handler that the core calls: it queues, and returns at once.
+#[derive(Debug)]
+pub(crate) struct Door(pub(crate) Arc<Bridge>);
+
+impl Handler for Door {
+    fn handle(&self, exchange: Exchange) {
+        // A closed queue gives the exchange back, and its responder answers 500 as it is dropped.
+        drop(self.0.queue.push(Job::Exchange(Box::new(exchange))));
+    }
+}
+
+impl Reporter for Door {
+    fn enabled(&self, level: Level) -> bool {
+        self.0.log.enabled(level)
+    }
+
+    fn report(&self, level: Level, event: &Event<'_>) {
+        self.0.log.report(level, event);
+    }
+}
