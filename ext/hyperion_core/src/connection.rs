@@ -3,4 +3,6 @@
 mod h2;
 mod linger;
 
-pub(crate) use h2::{Continuation, H2Reply, SendBuf as H2SendBuf, Shared as H2Shared, serve as serve_h2};
+pub(crate) use h2::{
+    Control, H2Reply, Part, SendBuf as H2SendBuf, Shared as H2Shared, rejected, serve as serve_h2,
+};

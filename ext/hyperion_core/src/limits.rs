@@ -34,6 +34,16 @@ impl Stall {
         self.moved = 0;
     }
 
+    /// The wait was the peer's only from `instant` on; false when that was known.
+    pub(crate) fn restart_at(&mut self, instant: Instant) -> bool {
+        let later = instant > self.since;
+        if later {
+            self.since = instant;
+            self.moved = 0;
+        }
+        later
+    }
+
     /// When patience ends.
     pub(crate) fn deadline(&self) -> Instant {
         self.since + self.timeout

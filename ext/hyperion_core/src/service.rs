@@ -56,12 +56,13 @@ impl Service {
     }
 
     /// Serves HTTP/2 on a connection without TLS, or behind somebody else's, until it is over. The graceful stop
-    /// counts the connection from this call on, not from the first poll.
+    /// counts the connection from this call on, not from the first poll. The future keeps the service alive.
     pub fn serve<T>(&self, io: T, peer: Peer) -> impl Future<Output = ()> + use<T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit())
+        let connection = connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit());
+        self.clone().hold(connection)
     }
 
     /// Takes a TLS handshake within its timeout, then serves the connection until it is over.
@@ -77,7 +78,7 @@ impl Service {
     {
         let (context, mut permit) = (self.context().clone(), self.permit());
         let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
-        async move {
+        self.clone().hold(async move {
             let handshake = tokio::select! {
                 handshake = tokio::time::timeout(context.config.timeouts.tls_handshake, accept) => handshake,
                 () = permit.reached(Phase::Draining) => return,
@@ -91,7 +92,7 @@ impl Service {
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
                 Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
             }
-        }
+        })
     }
 
     /// Stops gracefully: connections take no new requests, those in flight are finished within `shutdown_timeout`,
@@ -108,6 +109,11 @@ impl Service {
     /// Bytes in temporary files.
     pub fn spilled(&self) -> u64 {
         self.context().spill.used()
+    }
+
+    /// Without the service, nothing delivers the responses and the stop counts as begun.
+    async fn hold(self, connection: impl Future<Output = ()>) {
+        connection.await;
     }
 
     pub(crate) fn context(&self) -> &Arc<Context> {

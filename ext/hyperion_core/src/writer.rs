@@ -1,5 +1,5 @@
-//! The plaintext side of a connection: gathers the frames of a round into few large writes, meters what comes in,
-//! and tells the connection when the peer stops reading.
+//! The plaintext side of a connection: gathers the frames of a round into few large writes, lets in what the gate
+//! admits, and tells the connection when the peer stops reading.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,9 +14,12 @@ use tokio::time::Instant;
 
 use crate::limits::MIN_PROGRESS;
 
-/// Sees the bytes that a peer sends, before they are decoded.
-pub(crate) trait Meter: Unpin {
-    fn inspect(&mut self, bytes: &[u8]);
+/// Sees the bytes that a peer sends before they are decoded, and may change them.
+pub(crate) trait Gate: Unpin {
+    /// How many of `bytes` may be decoded now. The rest is shown again, with what follows it.
+    fn admit(&mut self, bytes: &mut [u8]) -> usize;
+    /// Whether nothing more will be admitted.
+    fn is_closed(&self) -> bool;
 }
 
 /// Bytes gathered before they are written: four TLS records.
@@ -24,11 +27,14 @@ const GATHER: usize = 64 * 1024;
 /// A buffer larger than this is let go when it is empty, so that an idle connection holds little.
 const KEEP: usize = 4 * 1024;
 
-/// A byte stream with gathered writes.
+/// A byte stream with gathered writes and gated reads.
 #[derive(Debug)]
-pub(crate) struct Wire<T, M> {
+pub(crate) struct Wire<T, G> {
     io: T,
-    meter: M,
+    gate: G,
+    /// Read, and not passed on yet; empty as a rule. The first `admitted` bytes may pass.
+    held: BytesMut,
+    admitted: usize,
     gathered: BytesMut,
     /// Accepted by the kernel since the peer was last seen not to read.
     moved: usize,
@@ -64,9 +70,15 @@ impl Blocked {
     }
 }
 
-impl<T, M> Wire<T, M> {
-    pub(crate) fn new(io: T, meter: M) -> Self {
-        Wire { io, meter, gathered: BytesMut::new(), moved: 0, blocked: Blocked::new() }
+impl<T, G> Wire<T, G> {
+    pub(crate) fn new(io: T, gate: G) -> Self {
+        let (held, gathered) = (BytesMut::new(), BytesMut::new());
+        Wire { io, gate, held, admitted: 0, gathered, moved: 0, blocked: Blocked::new() }
+    }
+
+    /// The bare stream, whose reads pass no gate.
+    pub(crate) fn io_mut(&mut self) -> &mut T {
+        &mut self.io
     }
 
     pub(crate) fn blocked(&self) -> Arc<Blocked> {
@@ -74,7 +86,7 @@ impl<T, M> Wire<T, M> {
     }
 }
 
-impl<T: AsyncWrite + Unpin, M> Wire<T, M> {
+impl<T: AsyncWrite + Unpin, G> Wire<T, G> {
     /// Writes until `left` bytes or fewer are gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>, left: usize) -> Poll<io::Result<()>> {
         while self.gathered.len() > left {
@@ -103,7 +115,7 @@ impl<T: AsyncWrite + Unpin, M> Wire<T, M> {
     }
 }
 
-impl<T: AsyncWrite + Unpin, M: Unpin> AsyncWrite for Wire<T, M> {
+impl<T: AsyncWrite + Unpin, G: Unpin> AsyncWrite for Wire<T, G> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_drain(cx, GATHER - 1))?;
@@ -145,7 +157,32 @@ impl<T: AsyncWrite + Unpin, M: Unpin> AsyncWrite for Wire<T, M> {
     }
 }
 
-impl<T: AsyncRead + Unpin, M: Meter> AsyncRead for Wire<T, M> {
+impl<T, G: Gate> Wire<T, G> {
+    /// Moves to `held` what is not admitted of the bytes that `buffer` has from `before` on.
+    fn sift(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        if self.held.is_empty() {
+            let admitted = self.gate.admit(&mut buffer.filled_mut()[before..]);
+            self.held.extend_from_slice(&buffer.filled()[before + admitted..]);
+            buffer.set_filled(before + admitted);
+        } else {
+            self.held.extend_from_slice(&buffer.filled()[before..]);
+            buffer.set_filled(before);
+            self.admitted = self.gate.admit(&mut self.held);
+        }
+    }
+
+    fn pass(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.admitted.min(buffer.remaining());
+        buffer.put_slice(&self.held[..count]);
+        self.held.advance(count);
+        self.admitted -= count;
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin, G: Gate> AsyncRead for Wire<T, G> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -153,9 +190,21 @@ impl<T: AsyncRead + Unpin, M: Meter> AsyncRead for Wire<T, M> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
-        this.meter.inspect(&buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
+        loop {
+            this.pass(buffer);
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+            if this.gate.is_closed() {
+                // The connection's task sees why as soon as there is nothing to read.
+                return Poll::Pending;
+            }
+            ready!(Pin::new(&mut this.io).poll_read(cx, buffer))?;
+            if buffer.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            this.sift(buffer, before);
+        }
     }
 }
 
@@ -166,16 +215,60 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Ignore;
+    struct Open;
 
-    impl Meter for Ignore {
-        fn inspect(&mut self, _: &[u8]) {}
+    impl Gate for Open {
+        fn admit(&mut self, bytes: &mut [u8]) -> usize {
+            bytes.len()
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    /// Admits three bytes at a time, in capitals, and closes at a full stop.
+    #[derive(Debug, Default)]
+    struct Threes(bool);
+
+    impl Gate for Threes {
+        fn admit(&mut self, bytes: &mut [u8]) -> usize {
+            let stop = bytes.iter().position(|&byte| byte == b'.');
+            self.0 = stop.is_some();
+            let admitted = stop.unwrap_or(bytes.len()) / 3 * 3;
+            bytes[..admitted].make_ascii_uppercase();
+            admitted
+        }
+
+        fn is_closed(&self) -> bool {
+            self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_admitted_can_be_read() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(server, Threes::default());
+        client.write_all(b"abcd").await.unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(wire.read(&mut buffer).await.unwrap(), 3);
+        client.write_all(b"e").await.unwrap();
+        let early = tokio::time::timeout(Duration::from_secs(1), wire.read(&mut buffer)).await;
+        assert!(early.is_err());
+        client.write_all(b"fghi.jkl").await.unwrap();
+        // Less room than there is admitted.
+        assert_eq!(wire.read(&mut buffer[..2]).await.unwrap(), 2);
+        wire.read_exact(&mut buffer[2..6]).await.unwrap();
+        assert_eq!(&buffer[..6], b"DEFGHI");
+        drop(client);
+        let closed = tokio::time::timeout(Duration::from_secs(1), wire.read(&mut buffer)).await;
+        assert!(closed.is_err());
     }
 
     #[tokio::test]
     async fn many_small_writes_leave_as_one() {
         let (client, mut server) = tokio::io::duplex(1024);
-        let mut wire = Wire::new(client, Ignore);
+        let mut wire = Wire::new(client, Open);
         wire.write_all(b"one").await.unwrap();
         wire.write_all(b"two").await.unwrap();
         let mut buffer = [0; 16];
@@ -188,7 +281,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_is_noticed() {
         let (client, mut server) = tokio::io::duplex(16);
-        let mut wire = Wire::new(client, Ignore);
+        let mut wire = Wire::new(client, Open);
         let blocked = wire.blocked();
         let write = tokio::spawn(async move {
             wire.write_all(&[0; 64]).await.unwrap();

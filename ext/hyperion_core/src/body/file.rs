@@ -16,9 +16,6 @@ pub struct FileBody {
     end: u64,
 }
 
-/// Bytes read at once: large enough that the hop to a blocking thread does not show.
-const READ_SIZE: u64 = 512 * 1024;
-
 impl FileBody {
     /// Opens a regular file for sending it whole. Blocks on the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -40,12 +37,13 @@ impl FileBody {
         self.len() == 0
     }
 
-    /// The next piece, read on a blocking thread. A file that has become shorter is an error.
-    pub(crate) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    /// The next piece of up to `max` bytes, read on a blocking thread; `None` at the end. A file that has become
+    /// shorter is an error.
+    pub(crate) async fn read(&mut self, max: usize) -> io::Result<Option<Bytes>> {
         if self.is_empty() {
             return Ok(None);
         }
-        let (file, offset, size) = (self.file.clone(), self.offset, self.len().min(READ_SIZE));
+        let (file, offset, size) = (self.file.clone(), self.offset, self.len().min(max as u64));
         let read = move || {
             let mut buffer = BytesMut::zeroed(size as usize);
             let count = file.read_at(&mut buffer, offset)?;
@@ -77,8 +75,8 @@ mod tests {
         let mut body = FileBody::open(file.path()).unwrap();
         file.write_all(b" more").unwrap();
         assert_eq!(body.len(), 5);
-        assert_eq!(body.next().await.unwrap().unwrap(), "hello");
-        assert!(body.next().await.unwrap().is_none());
+        assert_eq!(body.read(9).await.unwrap().unwrap(), "hello");
+        assert!(body.read(9).await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -87,7 +85,7 @@ mod tests {
         file.write_all(b"hello").unwrap();
         let mut body = FileBody::open(file.path()).unwrap();
         file.as_file().set_len(0).unwrap();
-        assert_eq!(body.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(body.read(9).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

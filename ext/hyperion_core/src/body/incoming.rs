@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use thiserror::Error;
+use tokio::time::Instant;
 
 /// Why a request body ended early.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub enum BodyError {
     TimedOut,
 }
 
+/// Bytes below which a chunk is copied behind the one before it, when the reader has not taken that yet.
+const SMALL: usize = 1024;
+
 /// The reading end.
 #[derive(Debug)]
 pub struct Incoming(Arc<Mutex<State>>);
@@ -33,9 +37,12 @@ pub(crate) struct Feeder(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     chunks: VecDeque<Bytes>,
+    /// Small chunks after those, gathered: each one kept as it came would hold many times its size.
+    tail: BytesMut,
     /// `None` while more may come.
     end: Option<Result<(), BodyError>>,
     trailers: Option<HeaderMap>,
+    drained_since: Instant,
     reader: Option<Waker>,
     /// Gives the window back as chunks are read.
     flow: h2::FlowControl,
@@ -48,8 +55,10 @@ struct State {
 pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
     let state = Arc::new(Mutex::new(State {
         chunks: VecDeque::new(),
+        tail: BytesMut::new(),
         end: None,
         trailers: None,
+        drained_since: Instant::now(),
         reader: None,
         flow,
         wanted: false,
@@ -71,7 +80,7 @@ impl Incoming {
             state.wanted = true;
             state.wake_feeder();
         }
-        if let Some(chunk) = state.chunks.pop_front() {
+        if let Some(chunk) = state.pop() {
             // The stream may be gone already; then there is no window to give back.
             let _ = state.flow.release_capacity(chunk.len());
             return Poll::Ready(Ok(Some(chunk)));
@@ -109,7 +118,7 @@ impl Drop for Incoming {
 impl Feeder {
     pub(crate) fn push(&self, chunk: Bytes) {
         let mut state = lock(&self.0);
-        state.chunks.push_back(chunk);
+        state.push(chunk);
         if state.closed {
             state.discard();
         }
@@ -145,9 +154,10 @@ impl Feeder {
         Poll::Pending
     }
 
-    /// Whether the reader has taken all that came: only then is a pause the client's.
-    pub(crate) fn is_drained(&self) -> bool {
-        lock(&self.0).chunks.is_empty()
+    /// Since when the reader has had all that came: only then is a pause the client's.
+    pub(crate) fn drained_since(&self) -> Option<Instant> {
+        let state = lock(&self.0);
+        state.is_empty().then_some(state.drained_since)
     }
 }
 
@@ -158,8 +168,32 @@ impl Drop for Feeder {
 }
 
 impl State {
+    fn push(&mut self, chunk: Bytes) {
+        if chunk.len() < SMALL {
+            return self.tail.extend_from_slice(&chunk);
+        }
+        if !self.tail.is_empty() {
+            self.chunks.push_back(self.tail.split().freeze());
+        }
+        self.chunks.push_back(chunk);
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let tail = || (!self.tail.is_empty()).then(|| std::mem::take(&mut self.tail).freeze());
+        let chunk = self.chunks.pop_front().or_else(tail)?;
+        if self.is_empty() {
+            self.drained_since = Instant::now();
+        }
+        Some(chunk)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.tail.is_empty()
+    }
+
     fn discard(&mut self) {
-        let unread: usize = self.chunks.drain(..).map(|chunk| chunk.len()).sum();
+        let chunks: usize = self.chunks.drain(..).map(|chunk| chunk.len()).sum();
+        let unread = chunks + std::mem::take(&mut self.tail).len();
         // As in `poll_read`: without a stream there is no window.
         let _ = self.flow.release_capacity(unread);
     }

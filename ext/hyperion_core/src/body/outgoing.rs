@@ -61,6 +61,8 @@ pub struct ResponseBody(Arc<Shared>);
 pub(crate) enum Chunk {
     /// Some bytes, and whether the body ends with them.
     Data { bytes: Bytes, charge: Charge, last: bool },
+    /// So many bytes in the file, to be read by [`ResponseBody::load`] when they can be sent.
+    Spilled(u64),
     /// The body ended before, with these trailers.
     End(Option<HeaderMap>),
 }
@@ -88,6 +90,8 @@ struct State {
     end: Option<End>,
     /// Set when a chunk was turned away, until there is room again.
     full: bool,
+    /// Set while a piece that was taken out of the queue is read from the file.
+    loading: bool,
     /// Set when the stream can take no more.
     closed: bool,
     receiver: Option<Waker>,
@@ -132,6 +136,7 @@ impl BodySender {
         };
         let (budgets, size) = (&self.0.budgets, chunk.len() as u64);
         let mut spill = self.0.spill.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.reclaim(&mut spill)?;
         let spilled = spill.as_ref().map_or(0, SpillFile::len);
         if spilled + size > budgets.spill || !budgets.process.try_take(size) {
             return self.offer_last(chunk);
@@ -142,10 +147,19 @@ impl BodySender {
         }
         let file = spill.as_mut().expect("created above");
         file.append(&chunk)?;
-        let mut state = self.0.open()?;
-        state.queue.push_file(file.reader(), spilled, size);
-        state.wake_receiver();
-        Ok(Offer::Taken)
+        let reader = file.reader();
+        match self.0.open() {
+            Ok(mut state) => {
+                state.queue.push_file(reader, spilled, size);
+                state.wake_receiver();
+                Ok(Offer::Taken)
+            }
+            Err(closed) => {
+                // The receiver was dropped meanwhile, and could not take the file with it.
+                *spill = None;
+                Err(closed)
+            }
+        }
     }
 
     /// With memory and disk used up: the chunk has to wait, but only for bytes of its own response. The neighbours'
@@ -197,37 +211,44 @@ impl Drop for BodySender {
 impl ResponseBody {
     /// The next piece of the body, as soon as there is one.
     pub(crate) async fn next(&mut self) -> Result<Chunk, BodyFailure> {
-        match std::future::poll_fn(|cx| self.poll_piece(cx)).await? {
-            Next::Memory { bytes, charge, last } => Ok(Chunk::Data { bytes, charge, last }),
-            Next::File { piece, last } => {
-                let bytes =
-                    tokio::task::spawn_blocking(move || piece.read()).await.map_err(io::Error::other)??;
-                self.reclaim()?;
-                let charge = self.0.budgets.connection.charge(bytes.len());
-                Ok(Chunk::Data { bytes, charge, last })
-            }
-            Next::End(trailers) => Ok(Chunk::End(trailers)),
-        }
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next, BodyFailure>> {
+    /// Reads the first bytes of what is [`Chunk::Spilled`], as many as the charge covers.
+    pub(crate) async fn load(&mut self, charge: Charge) -> Result<Chunk, BodyFailure> {
+        let (piece, last) = {
+            let mut state = self.0.lock();
+            let piece = state.queue.pop_file(charge.bytes() as u64);
+            state.loading = piece.is_some();
+            (piece, state.close_at_end())
+        };
+        let Some(piece) = piece else { return Ok(Chunk::Data { bytes: Bytes::new(), charge, last }) };
+        let bytes = tokio::task::spawn_blocking(move || piece.read()).await.map_err(io::Error::other)??;
+        self.0.lock().loading = false;
+        // Taken: a producer is at it, who does the same.
+        if let Ok(mut spill) = self.0.spill.try_lock() {
+            self.0.reclaim(&mut spill)?;
+        }
+        Ok(Chunk::Data { bytes, charge, last })
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, BodyFailure>> {
         let mut state = self.0.lock();
-        let piece = state.queue.pop();
+        let piece = state.queue.pop_memory();
         if state.queue.memory() <= self.0.budgets.memory / 2 {
             state.full = false;
             state.wake_sender();
         }
-        let last = state.queue.is_empty() && matches!(state.end, Some(End::Finished(None)));
-        if last && piece.is_some() {
-            state.closed = true;
-        }
         let next = match piece {
-            Some(Piece::Memory(bytes, charge)) => Next::Memory { bytes, charge, last },
-            Some(Piece::File(piece)) => Next::File { piece, last },
+            Some(Piece::Memory(bytes, charge)) => {
+                let last = state.close_at_end();
+                Chunk::Data { bytes, charge, last }
+            }
+            Some(Piece::File(bytes)) => Chunk::Spilled(bytes),
             None => match state.end.take() {
                 Some(End::Finished(trailers)) => {
                     state.closed = true;
-                    Next::End(trailers)
+                    Chunk::End(trailers)
                 }
                 Some(End::Failed) => return Poll::Ready(Err(BodyFailure::Application)),
                 None => {
@@ -238,36 +259,39 @@ impl ResponseBody {
         };
         Poll::Ready(Ok(next))
     }
-
-    /// Empties the temporary file when all of it has been read.
-    fn reclaim(&self) -> io::Result<()> {
-        // Taken: a producer is writing, so there is more to read.
-        let Ok(mut spill) = self.0.spill.try_lock() else { return Ok(()) };
-        match spill.as_mut() {
-            Some(file) if !self.0.lock().queue.has_file() => file.clear(),
-            _ => Ok(()),
-        }
-    }
-}
-
-enum Next {
-    Memory { bytes: Bytes, charge: Charge, last: bool },
-    File { piece: queue::FilePiece, last: bool },
-    End(Option<HeaderMap>),
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.closed = true;
-        state.queue = Queue::default();
-        state.wake_sender();
+        let queue = {
+            let mut state = self.0.lock();
+            state.closed = true;
+            state.wake_sender();
+            std::mem::take(&mut state.queue)
+        };
+        drop(queue);
+        // The producer may keep its end for long; the disk is not to wait for that. One who is writing clears up.
+        if let Ok(mut spill) = self.0.spill.try_lock() {
+            *spill = None;
+        }
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empties the temporary file when all of it has been read.
+    fn reclaim(&self, spill: &mut Option<SpillFile>) -> io::Result<()> {
+        let is_read = || {
+            let state = self.lock();
+            !state.loading && !state.queue.has_file()
+        };
+        match spill.as_mut().filter(|file| file.len() > 0) {
+            Some(file) if is_read() => file.clear(),
+            _ => Ok(()),
+        }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, PushError> {
@@ -288,6 +312,13 @@ impl State {
     fn push_memory(&mut self, chunk: Bytes, charge: Charge) {
         self.queue.push_memory(chunk, charge);
         self.wake_receiver();
+    }
+
+    /// Whether the body ends with what was just taken.
+    fn close_at_end(&mut self) -> bool {
+        let last = self.queue.is_empty() && matches!(self.end, Some(End::Finished(None)));
+        self.closed |= last;
+        last
     }
 
     fn wake_receiver(&mut self) {

@@ -1,9 +1,12 @@
 //! HTTP/2 (RFC 9113) through the `h2` crate: the task of one connection.
 
 mod clock;
-mod meter;
+mod fields;
+mod gate;
+mod huffman;
 mod reply;
 mod send_buf;
+mod traffic;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,20 +17,22 @@ use http::{Method, Request as HttpRequest, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::{Budgets, ConnectionMemory, RequestBody};
-use crate::config::Config;
+use crate::config::{Config, Http2, MAX_WINDOW_SIZE};
 use crate::handler::Exchange;
+use crate::limits::Rate;
 use crate::peer::Peer;
 use crate::report::{Event, Level};
-use crate::request::Request;
+use crate::request::{Malformed, Request};
 use crate::response::{Record, Reply, Responder};
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
 use crate::stream;
 use crate::writer::Wire;
 use clock::{Clock, Verdict};
-use meter::{FrameMeter, Traffic};
-pub(crate) use reply::{Continuation, H2Reply};
+use gate::FrameGate;
+pub(crate) use reply::{Control, H2Reply};
 pub(crate) use send_buf::SendBuf;
+pub(crate) use traffic::{Part, Traffic};
 
 /// What all streams of a connection share.
 #[derive(Debug)]
@@ -44,12 +49,14 @@ const MAX_PROVOKED_RESETS: usize = 128;
 const MAX_PENDING_RESETS: usize = 64;
 /// Streams of which we remember that we reset them, so that frames in flight are ignored.
 const MAX_REMEMBERED_RESETS: usize = 64;
+/// Requests that we reset for being malformed: a burst, and how many a second, before GOAWAY.
+const REJECTION_RATE: (u32, u32) = (128, 1);
 /// Bytes that the HPACK decoder's dynamic table may take: SETTINGS_HEADER_TABLE_SIZE, at its default.
 const HEADER_TABLE_SIZE: u32 = 4096;
 /// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame.
 const DATA_FRAME_BUDGET: usize = 1024 * 1024;
-/// Bytes of request bodies in flight on a connection, beyond one stream's window.
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
+const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
 /// Serves one connection until it is over, whatever ends it.
 pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, server: Arc<Server>, permit: Permit)
@@ -57,13 +64,15 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let traffic = Arc::new(Traffic::default());
-    let mut wire = Wire::new(io, FrameMeter::new(traffic.clone()));
+    let http2 = server.config.http2.clamped();
+    let gate = FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size);
+    let mut wire = Wire::new(io, gate);
     converse(&mut wire, traffic, peer, server, permit).await;
     super::linger::linger(&mut wire).await;
 }
 
 async fn converse<T>(
-    wire: &mut Wire<T, FrameMeter>,
+    wire: &mut Wire<T, FrameGate>,
     traffic: Arc<Traffic>,
     peer: Arc<Peer>,
     server: Arc<Server>,
@@ -86,7 +95,8 @@ async fn converse<T>(
         let memory = ConnectionMemory::new(server.config.buffers.max_pending);
         let clock = Clock::new(timeouts, blocked, traffic.clone());
         let shared = Arc::new(Shared { server, peer, memory, traffic });
-        Driver { connection, clock, shared }.run(permit).await;
+        let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
+        Driver { connection, clock, shared, rejections }.run(permit).await;
     }
 }
 
@@ -97,7 +107,7 @@ fn builder(config: &Config) -> Builder {
     builder
         .max_concurrent_streams(http2.max_concurrent_streams)
         .initial_window_size(http2.initial_window_size)
-        .initial_connection_window_size(http2.initial_window_size.max(CONNECTION_WINDOW))
+        .initial_connection_window_size(connection_window(&http2))
         .max_frame_size(http2.max_frame_size)
         .max_header_list_size(http2.max_header_list_size)
         .header_table_size(HEADER_TABLE_SIZE)
@@ -109,11 +119,19 @@ fn builder(config: &Config) -> Builder {
     builder
 }
 
+/// The windows of all streams together: a body that the application does not read can never use up what the others
+/// need. Not less than the initial one, which nobody can shrink (RFC 9113, section 6.9.2).
+fn connection_window(http2: &Http2) -> u32 {
+    let all = http2.initial_window_size.saturating_mul(http2.max_concurrent_streams);
+    all.clamp(MIN_CONNECTION_WINDOW, MAX_WINDOW_SIZE)
+}
+
 /// Runs one connection: takes its requests, and watches its peer.
 struct Driver<T> {
     connection: Connection<T, SendBuf>,
     clock: Clock,
     shared: Arc<Shared>,
+    rejections: Rate,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
@@ -160,10 +178,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let shared = &self.shared;
         let stream_id = reply.stream_id().as_u32();
         let (parts, body) = request.into_parts();
-        let request = match Request::from_h2(parts, stream_id, shared.peer.clone()) {
+        let request = if shared.traffic.is_malformed(stream_id, Part::Head) {
+            Err(Malformed::Field)
+        } else {
+            Request::from_h2(parts, stream_id, shared.peer.clone())
+        };
+        let request = match request {
             Ok(request) => request,
             Err(malformed) => {
                 reply.send_reset(Reason::PROTOCOL_ERROR);
+                if !self.rejections.allow(1) {
+                    shared.traffic.violate(Reason::ENHANCE_YOUR_CALM);
+                }
                 return rejected(shared, stream_id, &malformed.to_string());
             }
         };

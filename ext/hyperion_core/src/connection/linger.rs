@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::writer::Wire;
+
 /// How long, and how much, a peer may go on sending to a connection that is over.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Announces the end and reads until the peer closes.
-pub(crate) async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Unpin>(wire: &mut Wire<T, G>) {
     let read_out = async {
-        if io.shutdown().await.is_err() {
+        if wire.shutdown().await.is_err() {
             return;
         }
+        let io = wire.io_mut();
         let mut sink = [0; 4096];
         let mut left = LINGER_BYTES;
         while let Ok(count @ 1..) = io.read(&mut sink).await {

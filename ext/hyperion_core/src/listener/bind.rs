@@ -62,7 +62,8 @@ impl std::str::FromStr for Binding {
         if let Some(path) = uri.strip_prefix("unix://") {
             return if path.starts_with('/') { Ok(Binding::Unix(path.into())) } else { Err(EXPECTED) };
         }
-        let (host, port) = uri.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':')).ok_or(EXPECTED)?;
+        let (host, port) =
+            uri.strip_prefix("tcp://").and_then(|rest| rest.rsplit_once(':')).ok_or(EXPECTED)?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let port = port.parse().map_err(|_| "expected a port from 0 to 65535")?;
         if host.is_empty() { Err(EXPECTED) } else { Ok(Binding::Tcp { host: host.into(), port }) }

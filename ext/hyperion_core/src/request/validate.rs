@@ -9,6 +9,8 @@ use thiserror::Error;
 /// Why a request head is malformed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum Malformed {
+    #[error("a field name or value has a byte that none may have, or a pseudo-header is unknown or empty")]
+    Field,
     #[error("a field value starts or ends with white space")]
     Padding,
     #[error("content-length is not one number")]

@@ -84,11 +84,13 @@ impl Head {
     ) -> (StatusCode, HeaderMap) {
         let mut map = HeaderMap::with_capacity(self.fields.len() + 3);
         let values = Bytes::from(self.values);
+        // RFC 9110, section 8.6: a 204 has no length.
+        let own_length = length.is_none() && self.status != StatusCode::NO_CONTENT;
         let (mut start, mut dated, mut named) = (0, false, false);
         for (name, end) in self.fields {
             let value = values.slice(start..end as usize);
             start = end as usize;
-            if is_connection_specific(&name) || (length.is_some() && name == CONTENT_LENGTH) {
+            if is_connection_specific(&name) || (!own_length && name == CONTENT_LENGTH) {
                 continue;
             }
             dated |= name == DATE;

@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::{Head, Payload, Response};
 use crate::admission::Slot;
 use crate::body::{BodySender, Budgets, FileBody, Offer, ResponseBody, outgoing};
-use crate::connection::{Continuation, H2Reply};
+use crate::connection::{Control, H2Reply};
 use crate::reactor::{Completion, Reactor};
 
 /// How a response ended.
@@ -127,12 +127,12 @@ impl Responder {
         self.inform(Head::new(StatusCode::CONTINUE));
     }
 
-    /// As [`Responder::send_continue`], for a task that does not hold the responder.
-    pub(crate) fn share_continue(&mut self) -> Option<Continuation> {
+    /// Lets the task that takes the request body act on the stream, whoever holds the responder.
+    pub(crate) fn share_control(&mut self) -> Option<Control> {
         let (Reply::H2(reply), record) = self.pending.take()?;
-        let (reply, continuation) = reply.share();
+        let (reply, control) = reply.share();
         self.pending = Some((Reply::H2(reply), record));
-        Some(continuation)
+        Some(control)
     }
 
     /// Ends the stream without a response.
@@ -148,10 +148,20 @@ impl Responder {
         self.respond(response);
     }
 
-    /// Calls `on_finish` once, on some thread, when the last byte was sent or the response failed.
+    /// Calls `on_finish` once, on some thread, when the last byte was sent or the response failed. It must do no more
+    /// than hand over: the connection is locked meanwhile, and using or dropping a part of an exchange would wait for
+    /// that lock for ever.
     pub fn on_finish(&mut self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
         if let Some((_, record)) = &mut self.pending {
             record.on_finish = Some(Box::new(on_finish));
+        }
+    }
+
+    /// Whether the client has given up on this request, so that there is no use in serving it.
+    pub fn is_disconnected(&mut self) -> bool {
+        match &mut self.pending {
+            Some((Reply::H2(reply), _)) => reply.is_disconnected(),
+            None => false,
         }
     }
 

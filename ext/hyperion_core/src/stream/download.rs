@@ -19,6 +19,8 @@ pub(crate) struct Download {
     shared: Arc<Shared>,
     record: Option<Box<Record>>,
     stall: Stall,
+    /// Bytes sent since another stream could ask for the windows.
+    turn: usize,
 }
 
 /// Why a body was not sent to its end.
@@ -29,17 +31,24 @@ enum Abort {
     TimedOut,
     /// The application gave up; it has logged why.
     Application,
+    /// The body is not as long as the head said (RFC 9113, section 8.1.1).
+    Length(u64),
     /// A file could not be read.
     Io(io::Error),
 }
 
-/// Bytes asked of flow control at once, so that the streams of a connection take turns.
+/// Bytes asked of flow control, and sent, at once, so that the streams of a connection take turns.
 const TURN: usize = 64 * 1024;
+/// Bytes read from a file at once: so many that the hop to a blocking thread does not show.
+const READ: usize = 256 * 1024;
+/// Bytes read at least, also beyond the memory that the connection may hold: others may keep that for longer than
+/// this stream's client deserves to wait.
+const MIN_READ: usize = 16 * 1024;
 
 impl Download {
     pub(crate) fn new(stream: SendStream<SendBuf>, shared: Arc<Shared>, record: Box<Record>) -> Self {
         let stall = Stall::new(shared.server.config.timeouts.write);
-        Download { stream, shared, record: Some(record), stall }
+        Download { stream, shared, record: Some(record), stall, turn: 0 }
     }
 
     /// Sends a whole body that flow control did not let through at once.
@@ -48,10 +57,10 @@ impl Download {
         self.settle(sent);
     }
 
-    /// Sends a body that comes in pieces.
-    pub(crate) async fn send(mut self, body: Payload) {
+    /// Sends a body that comes in pieces, of the length that the head has, if it has one.
+    pub(crate) async fn send(mut self, body: Payload, length: Option<u64>) {
         let sent = match body {
-            Payload::Stream(body) => self.send_stream(body).await,
+            Payload::Stream(body) => self.send_stream(body, length).await,
             Payload::File(file) => self.send_file(file).await,
             Payload::Full(bytes, charge) => self.push(bytes, charge, true).await,
             Payload::Empty => self.finish(),
@@ -59,7 +68,8 @@ impl Download {
         self.settle(sent);
     }
 
-    async fn send_stream(&mut self, mut body: ResponseBody) -> Result<(), Abort> {
+    async fn send_stream(&mut self, mut body: ResponseBody, length: Option<u64>) -> Result<(), Abort> {
+        let mut left = length;
         loop {
             let next = tokio::select! {
                 biased;
@@ -67,12 +77,27 @@ impl Download {
                 // Reset or lost: either way nobody waits for the next piece.
                 _ = std::future::poll_fn(|cx| self.stream.poll_reset(cx)) => return Err(Abort::Disconnected),
             };
+            let next = match next {
+                Chunk::Spilled(count) => {
+                    let charge = self.read_charge(count).await?;
+                    body.load(charge).await?
+                }
+                next => next,
+            };
             match next {
+                Chunk::Spilled(_) => {}
                 Chunk::Data { bytes, charge, last } => {
+                    if let (Some(left), Some(length)) = (&mut left, length) {
+                        let rest = left.checked_sub(bytes.len() as u64).ok_or(Abort::Length(length))?;
+                        *left = if last && rest > 0 { return Err(Abort::Length(length)) } else { rest };
+                    }
                     self.push(bytes, charge, last).await?;
                     if last {
                         return Ok(());
                     }
+                }
+                Chunk::End(_) if left.is_some_and(|left| left > 0) => {
+                    return Err(Abort::Length(length.unwrap_or_default()));
                 }
                 Chunk::End(None) => return self.finish(),
                 Chunk::End(Some(trailers)) => {
@@ -85,30 +110,48 @@ impl Download {
     }
 
     async fn send_file(&mut self, mut file: FileBody) -> Result<(), Abort> {
-        while let Some(bytes) = file.next().await.map_err(Abort::Io)? {
-            let charge = self.memory().charge(bytes.len());
-            self.push(bytes, charge, file.is_empty()).await?;
+        while !file.is_empty() {
+            let charge = self.read_charge(file.len()).await?;
+            if let Some(bytes) = file.read(charge.bytes()).await.map_err(Abort::Io)? {
+                self.push(bytes, charge, file.is_empty()).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Waits until something may be sent, and charges what may be read of the `left` bytes then: a client that takes
+    /// nothing holds no memory.
+    async fn read_charge(&mut self, left: u64) -> Result<Charge, Abort> {
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        self.stall.restart();
+        let window = self.capacity(left.min(READ)).await?;
+        let wanted = window.max(MIN_READ).min(left);
+        let memory = self.memory();
+        Ok(memory.try_charge(wanted).unwrap_or_else(|| memory.charge(wanted.min(MIN_READ))))
     }
 
     /// Sends `bytes` as the peer's windows allow.
     async fn push(&mut self, mut bytes: Bytes, mut charge: Charge, last: bool) -> Result<(), Abort> {
         self.stall.restart();
         while !bytes.is_empty() {
-            let count = self.capacity(bytes.len()).await?;
+            let count = self.capacity(bytes.len().min(TURN)).await?;
             let (part, end) = (bytes.split_to(count), last && bytes.is_empty());
             let record = if end { self.record.take() } else { None };
             let buffer = SendBuf::new(part, charge.split(count), record, self.shared.traffic.clone());
             self.stream.send_data(buffer, end).map_err(|_| Abort::Disconnected)?;
             self.stall.progress(count);
+            self.turn += count;
+            if self.turn >= TURN {
+                self.turn = 0;
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
 
     /// How many of `wanted` bytes may be sent now; at least one.
     async fn capacity(&mut self, wanted: usize) -> Result<usize, Abort> {
-        self.stream.reserve_capacity(wanted.min(TURN));
+        self.stream.reserve_capacity(wanted);
         loop {
             let ready = self.stream.capacity();
             if ready > 0 {
@@ -136,6 +179,12 @@ impl Download {
             Abort::Disconnected => (Outcome::Disconnected, Reason::CANCEL),
             Abort::TimedOut => (Outcome::TimedOut, Reason::CANCEL),
             Abort::Application => (Outcome::Failed, Reason::INTERNAL_ERROR),
+            Abort::Length(length) => {
+                let reason = format!("content-length is {length}, the body has another length");
+                let stream_id = self.stream.stream_id().as_u32();
+                self.shared.report(Level::Warn, &Event::ResponseError { stream_id, reason });
+                (Outcome::Failed, Reason::INTERNAL_ERROR)
+            }
             Abort::Io(error) => {
                 let (stream_id, reason) = (self.stream.stream_id().as_u32(), error.to_string());
                 self.shared.report(Level::Error, &Event::BodyFailed { stream_id, reason });

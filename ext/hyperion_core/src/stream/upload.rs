@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, StatusCode};
+use tokio::time::error::Elapsed;
+use tokio::time::{timeout, timeout_at};
 
 use crate::body::{BodyError, CollectError, Collected, Collector, Feeder, RequestBody, incoming};
-use crate::connection::H2Shared as Shared;
+use crate::connection::{Control, H2Shared as Shared, Part, rejected};
 use crate::handler::Exchange;
 use crate::limits::Stall;
 use crate::report::{Event, Level};
@@ -17,6 +19,7 @@ use crate::response::Responder;
 /// A request body on its way in.
 struct Upload {
     body: RecvStream,
+    shared: Arc<Shared>,
     /// Bytes that may still come.
     left: u64,
     stall: Stall,
@@ -25,8 +28,18 @@ struct Upload {
 /// Why a body was not collected.
 enum Refusal {
     Body(BodyError),
+    /// Its trailers have a pseudo-header or are no header fields (RFC 9113, section 8.1).
+    Malformed,
     Storage(CollectError),
 }
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Refusal::Body(error)
+    }
+}
+
+const MALFORMED_TRAILERS: &str = "the trailers are malformed";
 
 /// Collects the whole body, then calls the handler.
 pub(crate) async fn collect(
@@ -38,13 +51,17 @@ pub(crate) async fn collect(
     if request.expects_continue() {
         responder.send_continue();
     }
-    match Upload::new(body, &shared).collect(&shared).await {
+    match Upload::new(body, shared.clone()).collect().await {
         Ok(collected) => {
             let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
             shared.server.handler.handle(exchange);
         }
         Err(Refusal::Body(BodyError::TooLarge)) => responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE),
         Err(Refusal::Body(BodyError::TimedOut | BodyError::Disconnected)) => responder.reset(Reason::CANCEL),
+        Err(Refusal::Malformed) => {
+            responder.reset(Reason::PROTOCOL_ERROR);
+            rejected(&shared, request.stream_id, MALFORMED_TRAILERS);
+        }
         Err(Refusal::Storage(error)) => {
             let (stream_id, reason) = (request.stream_id, error.to_string());
             shared.report(Level::Error, &Event::BodyFailed { stream_id, reason });
@@ -58,62 +75,77 @@ pub(crate) fn pass_on(request: Request, mut body: RecvStream, mut responder: Res
     let (feeder, incoming) = incoming(body.flow_control().clone());
     // A stream of messages may pause for as long as its two ends like.
     let timed = !request.is_grpc() && request.connect_protocol.is_none();
-    let continuation = if request.expects_continue() { responder.share_continue() } else { None };
-    let upload = Upload::new(body, &shared);
-    tokio::spawn(async move {
-        if let Some(continuation) = continuation {
-            if std::future::poll_fn(|cx| feeder.poll_wanted(cx)).await {
-                continuation.send();
+    let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
+    let control = responder.share_control();
+    let mut upload = Upload::new(body, shared.clone());
+    tokio::spawn({
+        let shared = shared.clone();
+        async move {
+            if expects_continue && std::future::poll_fn(|cx| feeder.poll_wanted(cx)).await {
+                control.iter().for_each(Control::send_continue);
+                // Until now the client was right to wait.
+                upload.stall.restart();
+            }
+            if let Err(Refusal::Malformed) = upload.feed(feeder, timed).await {
+                control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
+                rejected(&shared, stream_id, MALFORMED_TRAILERS);
             }
         }
-        upload.feed(feeder, timed).await;
     });
     shared.server.handler.handle(Exchange { request, body: RequestBody::Incoming(incoming), responder });
 }
 
 impl Upload {
-    fn new(body: RecvStream, shared: &Shared) -> Self {
+    fn new(body: RecvStream, shared: Arc<Shared>) -> Self {
         let config = &shared.server.config;
-        Upload { body, left: config.limits.max_body_size, stall: Stall::new(config.timeouts.body) }
+        let (left, stall) = (config.limits.max_body_size, Stall::new(config.timeouts.body));
+        Upload { body, shared, left, stall }
     }
 
-    async fn collect(mut self, shared: &Shared) -> Result<Collected, Refusal> {
-        let mut collector = Collector::new(shared.server.config.buffers.request, shared.server.spill.clone());
+    async fn collect(mut self) -> Result<Collected, Refusal> {
+        let server = &self.shared.server;
+        let patience = server.config.timeouts.body;
+        let mut collector = Collector::new(server.config.buffers.request, server.spill.clone());
         loop {
-            let deadline = self.stall.deadline();
-            let next = tokio::time::timeout_at(deadline, self.next()).await;
-            let Some(chunk) = next.unwrap_or(Err(BodyError::TimedOut)).map_err(Refusal::Body)? else { break };
+            let next = timeout_at(self.stall.deadline(), self.next()).await;
+            let Some(chunk) = next.unwrap_or(Err(BodyError::TimedOut))? else { break };
             let size = chunk.len();
-            // No room on disk stalls the upload like a client that sends nothing.
-            let stored = tokio::time::timeout_at(deadline, collector.push(chunk)).await;
-            stored.map_err(|_| Refusal::Storage(CollectError::SpillLimit))?.map_err(Refusal::Storage)?;
+            stored(timeout(patience, collector.push(chunk)).await)?;
             self.release(size);
         }
-        let trailers = self.trailers().await.map_err(Refusal::Body)?;
-        let deadline = self.stall.deadline();
-        let finished = tokio::time::timeout_at(deadline, collector.finish(trailers)).await;
-        finished.map_err(|_| Refusal::Storage(CollectError::SpillLimit))?.map_err(Refusal::Storage)
+        let trailers = self.trailers().await?;
+        stored(timeout(patience, collector.finish(trailers)).await)
     }
 
-    async fn feed(mut self, feeder: Feeder, timed: bool) {
-        let end = loop {
-            let deadline = self.stall.deadline();
+    async fn feed(mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
+        loop {
             let next = tokio::select! {
                 biased;
-                next = tokio::time::timeout_at(deadline, self.next()) => next,
+                next = timeout_at(self.stall.deadline(), self.next()) => next,
                 // Dropping the body lets the client know, once it has the response, that the rest is not wanted.
-                () = std::future::poll_fn(|cx| feeder.poll_closed(cx)) => return,
+                () = std::future::poll_fn(|cx| feeder.poll_closed(cx)) => return Ok(()),
             };
             match next {
                 Ok(Ok(Some(chunk))) => feeder.push(chunk),
-                Ok(Ok(None)) => break self.trailers().await,
-                Ok(Err(error)) => break Err(error),
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => {
+                    feeder.end(Err(error));
+                    return Ok(());
+                }
                 // While the application has chunks to read, the pause is its own.
-                Err(_) if timed && feeder.is_drained() => break Err(BodyError::TimedOut),
-                Err(_) => self.stall.restart(),
+                Err(_) => match feeder.drained_since().filter(|_| timed) {
+                    Some(since) if !self.stall.restart_at(since) => {
+                        feeder.end(Err(BodyError::TimedOut));
+                        return Ok(());
+                    }
+                    Some(_) => {}
+                    None => self.stall.restart(),
+                },
             }
-        };
-        feeder.end(end);
+        }
+        // Dropped without an end, the feeder says that the client is gone.
+        feeder.end(Ok(self.trailers().await?));
+        Ok(())
     }
 
     /// The next chunk; the end of the body is `None`.
@@ -129,12 +161,21 @@ impl Upload {
         }
     }
 
-    async fn trailers(&mut self) -> Result<Option<HeaderMap>, BodyError> {
-        self.body.trailers().await.map_err(|_| BodyError::Disconnected)
+    async fn trailers(&mut self) -> Result<Option<HeaderMap>, Refusal> {
+        let trailers = self.body.trailers().await.map_err(|_| BodyError::Disconnected)?;
+        match self.shared.traffic.is_malformed(self.body.stream_id().as_u32(), Part::Trailers) {
+            true => Err(Refusal::Malformed),
+            false => Ok(trailers),
+        }
     }
 
     fn release(&mut self, bytes: usize) {
         // A stream that is gone has no window to give back.
         let _ = self.body.flow_control().release_capacity(bytes);
     }
+}
+
+/// No room on disk stalls an upload, as a client does that sends nothing.
+fn stored<T>(stored: Result<Result<T, CollectError>, Elapsed>) -> Result<T, Refusal> {
+    stored.unwrap_or(Err(CollectError::SpillLimit)).map_err(Refusal::Storage)
 }

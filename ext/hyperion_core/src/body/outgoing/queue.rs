@@ -12,14 +12,23 @@ use super::Charge;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    segments: VecDeque<Piece>,
+    segments: VecDeque<Segment>,
     memory: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Piece {
+enum Segment {
     Memory(Bytes, Charge),
     File(FilePiece),
+}
+
+/// What is at the front.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Bytes that were taken out of the queue.
+    Memory(Bytes, Charge),
+    /// So many bytes in the file, still in the queue.
+    File(u64),
 }
 
 /// A range of the spill file.
@@ -29,9 +38,6 @@ pub(super) struct FilePiece {
     offset: u64,
     len: u64,
 }
-
-/// Bytes read from the file at once.
-const READ_SIZE: u64 = 256 * 1024;
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
@@ -44,37 +50,42 @@ impl Queue {
     }
 
     pub(super) fn has_file(&self) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Piece::File(_)))
+        self.segments.iter().any(|segment| matches!(segment, Segment::File(_)))
     }
 
     pub(super) fn push_memory(&mut self, bytes: Bytes, charge: Charge) {
         self.memory += bytes.len();
-        self.segments.push_back(Piece::Memory(bytes, charge));
+        self.segments.push_back(Segment::Memory(bytes, charge));
     }
 
     /// Adds a range that was appended to the file; it joins the range before it.
     pub(super) fn push_file(&mut self, file: Arc<File>, offset: u64, len: u64) {
         match self.segments.back_mut() {
-            Some(Piece::File(last)) if last.offset + last.len == offset => last.len += len,
-            _ => self.segments.push_back(Piece::File(FilePiece { file, offset, len })),
+            Some(Segment::File(last)) if last.offset + last.len == offset => last.len += len,
+            _ => self.segments.push_back(Segment::File(FilePiece { file, offset, len })),
         }
     }
 
-    /// The next piece; a long file range is given out in parts.
-    pub(super) fn pop(&mut self) -> Option<Piece> {
-        if let Some(Piece::File(front)) = self.segments.front_mut() {
-            if front.len > READ_SIZE {
-                let part = FilePiece { file: front.file.clone(), offset: front.offset, len: READ_SIZE };
-                front.offset += READ_SIZE;
-                front.len -= READ_SIZE;
-                return Some(Piece::File(part));
-            }
+    /// Takes the next piece if it is in memory.
+    pub(super) fn pop_memory(&mut self) -> Option<Piece> {
+        if let Segment::File(piece) = self.segments.front()? {
+            return Some(Piece::File(piece.len));
         }
-        let piece = self.segments.pop_front()?;
-        if let Piece::Memory(bytes, _) = &piece {
-            self.memory -= bytes.len();
+        let Segment::Memory(bytes, charge) = self.segments.pop_front()? else { return None };
+        self.memory -= bytes.len();
+        Some(Piece::Memory(bytes, charge))
+    }
+
+    /// Takes the first `max` bytes of the range of the file that is next.
+    pub(super) fn pop_file(&mut self, max: u64) -> Option<FilePiece> {
+        let Segment::File(front) = self.segments.front_mut()? else { return None };
+        let part = FilePiece { file: front.file.clone(), offset: front.offset, len: front.len.min(max) };
+        front.offset += part.len;
+        front.len -= part.len;
+        if front.len == 0 {
+            self.segments.pop_front();
         }
-        Some(piece)
+        Some(part)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use h2::{Ping, PingPong, Reason};
 use tokio::time::{Instant, Sleep};
 
-use super::meter::Traffic;
+use super::traffic::Traffic;
 use crate::config::Timeouts;
 use crate::writer::Blocked;
 
@@ -93,8 +93,8 @@ impl Clock {
         } else if self.idle_since.is_none() {
             self.idle_since = Some(Instant::now());
         }
-        if self.traffic.flooded() && !matches!(self.stage, Stage::Closing(_)) {
-            return self.close(Reason::ENHANCE_YOUR_CALM);
+        if let (Some(reason), Stage::Open | Stage::Draining(_)) = (self.traffic.violation(), self.stage) {
+            return self.close(reason);
         }
         if !has_streams {
             self.poll_pings(cx);

@@ -1,6 +1,7 @@
 //! Sends one response on its stream.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 use h2::Reason;
 use h2::server::SendResponse;
@@ -23,13 +24,13 @@ pub(crate) struct H2Reply {
 #[derive(Debug)]
 enum Send {
     Own(SendResponse<SendBuf>),
-    /// With a [`Continuation`].
+    /// With a [`Control`].
     Shared(Arc<Mutex<SendResponse<SendBuf>>>),
 }
 
-/// Answers `expect: 100-continue` while another holds the reply.
+/// Acts on the stream while another holds the reply.
 #[derive(Debug)]
-pub(crate) struct Continuation(Arc<Mutex<SendResponse<SendBuf>>>);
+pub(crate) struct Control(Arc<Mutex<SendResponse<SendBuf>>>);
 
 impl Send {
     fn with<R>(&mut self, f: impl FnOnce(&mut SendResponse<SendBuf>) -> R) -> R {
@@ -40,11 +41,20 @@ impl Send {
     }
 }
 
-impl Continuation {
-    pub(crate) fn send(self) {
-        let mut send = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl Control {
+    /// Answers `expect: 100-continue`.
+    pub(crate) fn send_continue(&self) {
         // Answered already, or gone: then no body is wanted.
-        let _ = send.send_informational(http_response(StatusCode::CONTINUE, HeaderMap::new()));
+        let _ = self.lock().send_informational(http_response(StatusCode::CONTINUE, HeaderMap::new()));
+    }
+
+    /// Ends the stream, also in the middle of the response.
+    pub(crate) fn reset(&self, reason: Reason) {
+        self.lock().send_reset(reason);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SendResponse<SendBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,13 +67,13 @@ impl H2Reply {
         self.is_head
     }
 
-    /// Lets a second holder send the 100.
-    pub(crate) fn share(self) -> (Self, Continuation) {
+    /// Lets a second holder act on the stream.
+    pub(crate) fn share(self) -> (Self, Control) {
         let send = match self.send {
             Send::Own(send) => Arc::new(Mutex::new(send)),
             Send::Shared(send) => send,
         };
-        (H2Reply { send: Send::Shared(send.clone()), ..self }, Continuation(send))
+        (H2Reply { send: Send::Shared(send.clone()), ..self }, Control(send))
     }
 
     /// Sends an informational response; a stream that is gone needs none.
@@ -73,6 +83,13 @@ impl H2Reply {
         if let Err(error) = self.send.with(|send| send.send_informational(response)) {
             self.complain(format!("{status} was not sent: {error}"));
         }
+    }
+
+    /// Whether the stream was reset or the connection is gone.
+    pub(crate) fn is_disconnected(&mut self) -> bool {
+        // Nobody waits for the reset: the one who answers asks again, or finds out.
+        let mut cx = Context::from_waker(Waker::noop());
+        self.send.with(|send| send.poll_reset(&mut cx).is_ready())
     }
 
     /// Ends the stream without a response.
@@ -85,6 +102,7 @@ impl H2Reply {
         let Response { head, body } = response;
         let bodiless = self.is_head || has_no_body(head.status());
         let length = if bodiless { None } else { self.content_length(&head, &body) };
+        let said = if bodiless { None } else { head.content_length() };
         let (status, fields) = head.into_h2(self.shared.server.config.server_header.as_ref(), length);
         let end = bodiless || body.is_empty();
         let response = http_response(status, fields);
@@ -107,7 +125,7 @@ impl H2Reply {
             }
             body => {
                 let download = stream::Download::new(stream, self.shared, record);
-                tokio::spawn(download.send(body));
+                tokio::spawn(download.send(body, said));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::meter::Traffic;
+use super::traffic::Traffic;
 use crate::body::Charge;
 use crate::response::{Outcome, Record};
 

@@ -1,0 +1,249 @@
+//! Reads the field lines of header blocks (RFC 7541) as far as it takes to see what the `h2` crate does not tell: a
+//! pseudo-header among the trailers, which it ignores, and a malformed name or value, which it answers by ending the
+//! connection where RFC 9113, section 8.1.1, wants the stream reset. Such a string is blanked in place, so that the
+//! decoder passes over it, and its block is reported.
+//!
+//! Most lines are one indexed byte and cost no more than a comparison. Of the dynamic table only what is wrong with
+//! an entry is remembered: entries are counted from the newest, so evictions do not matter here, and a reference to
+//! an evicted one is the decoder's affair. A blanked entry can differ in size from the peer's, which makes its table
+//! keep it longer or shorter, but never confuses one entry with another.
+
+use super::huffman;
+
+/// What a header block has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// It has a pseudo-header.
+    pub(super) pseudo: bool,
+    /// A name or a value of it is none.
+    pub(super) malformed: bool,
+}
+
+/// The state of one direction of a connection: what its dynamic table remembers, newest entry in the lowest bit. With
+/// a table of 4096 bytes and 32 bytes of overhead an entry, there are never more than 128.
+#[derive(Debug, Default)]
+pub(super) struct FieldScanner {
+    pseudo: u128,
+    bad_names: u128,
+    bad_values: u128,
+    scratch: Vec<u8>,
+}
+
+/// What a name says of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Method,
+    Pseudo,
+    Regular,
+    /// Blanked, or a reference to one that was.
+    Bad,
+}
+
+/// A string that is cut off: its rest is in a later frame.
+struct Cut;
+
+/// A cursor over a header block.
+struct Block<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+/// Entries of the static table, of which the first are pseudo-headers (RFC 7541, appendix A).
+const STATIC_ENTRIES: usize = 61;
+const STATIC_PSEUDO: usize = 14;
+const STATIC_METHOD: [usize; 2] = [2, 3];
+
+const HUFFMAN: u8 = 0x80;
+/// What a malformed string is replaced by: valid in a name and in a value.
+const BLANK: u8 = b'x';
+
+impl FieldScanner {
+    /// Reads whole field lines, and says how many bytes they are; the rest has to be shown again with what follows it.
+    pub(super) fn scan(&mut self, bytes: &mut [u8], findings: &mut Findings) -> usize {
+        let mut block = Block { bytes, at: 0 };
+        loop {
+            let start = block.at;
+            match self.line(&mut block, findings) {
+                Ok(true) => {}
+                Ok(false) | Err(Cut) => return start,
+            }
+        }
+    }
+
+    /// One field line; false at the end of the block.
+    fn line(&mut self, block: &mut Block<'_>, findings: &mut Findings) -> Result<bool, Cut> {
+        let Some(&first) = block.bytes.get(block.at) else { return Ok(false) };
+        match first {
+            0x80.. => self.indexed(block.integer(7)?, findings),
+            0x40.. => {
+                let (name, value_is_bad) = self.literal(block, 6, findings)?;
+                self.insert(name, value_is_bad);
+            }
+            // A change of the table's size.
+            0x20.. => drop(block.integer(5)?),
+            _ => drop(self.literal(block, 4, findings)?),
+        }
+        Ok(true)
+    }
+
+    fn indexed(&self, index: usize, findings: &mut Findings) {
+        findings.pseudo |= self.is_pseudo(index);
+        if let Some(bit) = dynamic_bit(index) {
+            findings.malformed |= (self.bad_names | self.bad_values) & bit != 0;
+        }
+    }
+
+    /// A literal value, and its name if that is not indexed. Nothing is blanked before both are known to be whole.
+    fn literal(
+        &mut self,
+        block: &mut Block<'_>,
+        prefix: u32,
+        findings: &mut Findings,
+    ) -> Result<(Name, bool), Cut> {
+        let index = block.integer(prefix)?;
+        let name_at = block.at;
+        if index == 0 {
+            block.string()?;
+        }
+        let value_at = block.at;
+        block.string()?;
+        let end = block.at;
+        let name = if index == 0 {
+            self.name(&mut block.bytes[name_at..value_at], findings)
+        } else {
+            self.indexed_name(index)
+        };
+        findings.pseudo |= matches!(name, Name::Method | Name::Pseudo);
+        let hurried = name != Name::Method;
+        let value_is_bad =
+            !self.check(&mut block.bytes[value_at..end], hurried, |value| is_value(name, value));
+        findings.malformed |= value_is_bad || name == Name::Bad;
+        Ok((name, value_is_bad))
+    }
+
+    fn indexed_name(&self, index: usize) -> Name {
+        match dynamic_bit(index) {
+            Some(bit) if self.bad_names & bit != 0 => Name::Bad,
+            _ if STATIC_METHOD.contains(&index) => Name::Method,
+            _ if self.is_pseudo(index) => Name::Pseudo,
+            _ => Name::Regular,
+        }
+    }
+
+    fn name(&mut self, string: &mut [u8], findings: &mut Findings) -> Name {
+        let mut name = Name::Bad;
+        let is_pseudo = &mut findings.pseudo;
+        self.check(string, false, |bytes| {
+            *is_pseudo |= bytes.first() == Some(&b':');
+            name = match bytes {
+                b":method" => Name::Method,
+                b":scheme" | b":authority" | b":path" | b":protocol" | b":status" => Name::Pseudo,
+                // An empty one cannot be blanked.
+                _ if bytes.iter().all(|&byte| is_token(byte) && !byte.is_ascii_uppercase()) => Name::Regular,
+                _ => Name::Bad,
+            };
+            name != Name::Bad
+        });
+        name
+    }
+
+    /// Shows the decoded string to `is_good`, and blanks one that is not. A hurried check takes a Huffman-coded string
+    /// for good that shows no sign of the bytes that the decoder would end the connection for; the space is none of
+    /// them, and the `h2` crate resets the stream for it.
+    fn check(&mut self, string: &mut [u8], hurried: bool, is_good: impl FnOnce(&[u8]) -> bool) -> bool {
+        let mut cursor = Block { bytes: string, at: 0 };
+        let (huffman_coded, range) = (cursor.bytes[0] & HUFFMAN != 0, cursor.string().unwrap_or(0..0));
+        let content = &string[range.clone()];
+        let hurried = hurried && !content.is_empty();
+        let good = if huffman_coded && hurried && !huffman::has_rare_code(content) {
+            true
+        } else if huffman_coded {
+            self.scratch.clear();
+            huffman::decode(content, &mut self.scratch);
+            is_good(&self.scratch)
+        } else {
+            is_good(content)
+        };
+        if !good {
+            string[0] &= !HUFFMAN;
+            string[range].fill(BLANK);
+        }
+        good
+    }
+
+    fn insert(&mut self, name: Name, value_is_bad: bool) {
+        let pseudo = matches!(name, Name::Method | Name::Pseudo);
+        self.pseudo = self.pseudo << 1 | u128::from(pseudo);
+        self.bad_names = self.bad_names << 1 | u128::from(name == Name::Bad);
+        self.bad_values = self.bad_values << 1 | u128::from(value_is_bad);
+    }
+
+    fn is_pseudo(&self, index: usize) -> bool {
+        index <= STATIC_PSEUDO || dynamic_bit(index).is_some_and(|bit| self.pseudo & bit != 0)
+    }
+}
+
+impl Block<'_> {
+    /// An integer (RFC 7541, section 5.1). One that is too large is as good as cut off: the decoder refuses it.
+    fn integer(&mut self, prefix: u32) -> Result<usize, Cut> {
+        let mask = (1u8 << prefix) - 1;
+        let mut number = usize::from(self.byte()? & mask);
+        if number < usize::from(mask) {
+            return Ok(number);
+        }
+        for shift in [0, 7, 14, 21] {
+            let byte = self.byte()?;
+            number += usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(Cut)
+    }
+
+    /// Passes over a string, and says where its content is.
+    fn string(&mut self) -> Result<std::ops::Range<usize>, Cut> {
+        let length = self.integer(7)?;
+        let start = self.at;
+        if length > self.bytes.len() - start {
+            return Err(Cut);
+        }
+        self.at += length;
+        Ok(start..self.at)
+    }
+
+    fn byte(&mut self) -> Result<u8, Cut> {
+        let byte = *self.bytes.get(self.at).ok_or(Cut)?;
+        self.at += 1;
+        Ok(byte)
+    }
+}
+
+/// The bit of a dynamic entry; indices count from the newest.
+fn dynamic_bit(index: usize) -> Option<u128> {
+    let age = index.checked_sub(STATIC_ENTRIES + 1)?;
+    1u128.checked_shl(age.try_into().ok()?)
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// RFC 9113, section 8.2.1, and 8.3.1 for pseudo-headers. An empty method cannot be blanked.
+fn is_value(name: Name, value: &[u8]) -> bool {
+    match name {
+        Name::Method => value.iter().all(|&byte| is_token(byte)),
+        // A fragment is not sent (RFC 9110, section 7.1).
+        Name::Pseudo => {
+            let visible = value.iter().all(|&byte| byte > b' ' && byte != 0x7f && byte != b'#');
+            !value.is_empty() && visible && (value.is_ascii() || std::str::from_utf8(value).is_ok())
+        }
+        Name::Regular | Name::Bad => {
+            value.iter().all(|&byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

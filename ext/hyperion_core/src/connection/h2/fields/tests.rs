@@ -1,0 +1,119 @@
+use httlib_hpack::Encoder;
+
+use super::*;
+
+const PLAIN: u8 = 0;
+const HUFFMAN: u8 = Encoder::HUFFMAN_NAME | Encoder::HUFFMAN_VALUE;
+
+fn encode(encoder: &mut Encoder<'_>, flags: u8, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        encoder.encode((name.as_bytes().to_vec(), value.as_bytes().to_vec(), flags), &mut block).unwrap();
+    }
+    block
+}
+
+fn scan(scanner: &mut FieldScanner, block: &mut [u8]) -> Findings {
+    let mut findings = Findings::default();
+    assert_eq!(scanner.scan(block, &mut findings), block.len());
+    findings
+}
+
+fn findings(name: &str, value: &str) -> [Findings; 2] {
+    [PLAIN, HUFFMAN].map(|flags| {
+        let mut block = encode(&mut Encoder::default(), flags, &[(name, value)]);
+        scan(&mut FieldScanner::default(), &mut block)
+    })
+}
+
+#[test]
+fn pseudo_headers_are_seen_in_every_representation() {
+    for (name, value) in [(":path", "/"), (":path", "/other"), (":status", "200"), (":method", "PATCH")] {
+        assert_eq!(findings(name, value), [Findings { pseudo: true, malformed: false }; 2], "{name}");
+    }
+    assert_eq!(findings("x-path", "/"), [Findings::default(); 2]);
+    let mut indexed = [0x84];
+    assert!(scan(&mut FieldScanner::default(), &mut indexed).pseudo);
+}
+
+#[test]
+fn entries_of_the_dynamic_table_are_remembered() {
+    let (mut encoder, mut scanner) = (Encoder::default(), FieldScanner::default());
+    let with_indexing = HUFFMAN | Encoder::WITH_INDEXING;
+    let fields = [(":path", "/a"), ("x-a", "1"), ("x-b", "a\nb"), ("X-C", "1"), ("x-d", "4")];
+    let mut block = encode(&mut encoder, with_indexing, &fields);
+    scan(&mut scanner, &mut block);
+    let newest_first = [(false, false), (false, true), (false, true), (false, false), (true, false)];
+    for (age, (pseudo, malformed)) in newest_first.into_iter().enumerate() {
+        let mut indexed = [0x80 | (62 + age) as u8];
+        assert_eq!(scan(&mut scanner, &mut indexed), Findings { pseudo, malformed }, "entry {age}");
+    }
+    // The name of x-b is good, whatever its value was; that of X-C never is.
+    assert_eq!(scan(&mut scanner, &mut [0x0f, 62 + 2 - 15, 1, b'v']), Findings::default());
+    assert!(scan(&mut scanner, &mut [0x0f, 62 + 1 - 15, 1, b'v']).malformed);
+}
+
+#[test]
+fn malformed_strings_are_blanked_and_reported() {
+    let names = ["X-Upper", "x y", "x\ny", "x:y", "caf\u{e9}", ":unknown"];
+    let lines = names.map(|name| (name, "1")).into_iter().chain(
+        ["a\rb", "a\nb", "a\0b", "a\x7fb", "a\x01b"].map(|value| ("x", value)).into_iter().chain([
+            (":method", "G T"),
+            (":method", "G(T"),
+            (":path", "/a#b"),
+            (":authority", "a\rb"),
+        ]),
+    );
+    for (name, value) in lines {
+        for flags in [PLAIN, HUFFMAN] {
+            let mut block = encode(&mut Encoder::default(), flags, &[(name, value)]);
+            assert!(scan(&mut FieldScanner::default(), &mut block).malformed, "{name:?}: {value:?}");
+            // What is left of it is beyond reproach.
+            assert!(!scan(&mut FieldScanner::default(), &mut block).malformed, "{name:?}: {value:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_allowed_passes_untouched() {
+    let fields = [
+        (":method", "M-SEARCH"),
+        (":path", "/caf\u{e9}?a=b&c[]=~{}|'\"<>"),
+        (":authority", "[::1]:443"),
+        ("x-empty", ""),
+        ("x-tab", "a\tb"),
+        ("x-high", "caf\u{e9} \u{1f600}"),
+        ("!#$%&'*+-.^_`|~09az", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+    ];
+    for flags in [PLAIN, HUFFMAN] {
+        let block = encode(&mut Encoder::default(), flags, &fields);
+        let mut scanned = block.clone();
+        assert!(!scan(&mut FieldScanner::default(), &mut scanned).malformed);
+        assert_eq!(scanned, block);
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_is_left_for_later() {
+    let block = encode(&mut Encoder::default(), HUFFMAN, &[(":path", "/other"), ("x-name", "value")]);
+    for cut in 0..block.len() {
+        let (mut scanner, mut findings) = (FieldScanner::default(), Findings::default());
+        let mut part = block[..cut].to_vec();
+        let read = scanner.scan(&mut part, &mut findings);
+        assert_eq!(part, block[..cut]);
+        part.drain(..read);
+        part.extend(&block[cut..]);
+        let rest = scanner.scan(&mut part, &mut findings);
+        assert_eq!(rest, part.len(), "cut at {cut}");
+        assert_eq!(findings, Findings { pseudo: true, malformed: false });
+    }
+}
+
+#[test]
+fn no_input_makes_it_fail() {
+    proptest::proptest!(|(mut bytes: Vec<u8>)| {
+        let (mut scanner, mut findings) = (FieldScanner::default(), Findings::default());
+        let length = bytes.len();
+        proptest::prop_assert!(scanner.scan(&mut bytes, &mut findings) <= length);
+    });
+}

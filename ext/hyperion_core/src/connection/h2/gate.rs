@@ -1,0 +1,266 @@
+//! Stands before the decoder: sees each frame that a peer sends, and lets through what the `h2` crate deals with as
+//! RFC 9113 wants. What is left to the gate: floods of frames that cost work and carry nothing, heads that never end,
+//! frames of a wrong size, and what [`super::fields`] finds.
+
+use std::sync::Arc;
+
+use h2::Reason;
+
+use super::fields::{FieldScanner, Findings};
+use super::traffic::{Malformed, Part, Traffic};
+use crate::limits::Rate;
+use crate::writer::Gate;
+
+/// The client preface (RFC 9113, section 3.4) precedes the first frame.
+const PREFACE_LENGTH: usize = 24;
+const FRAME_HEADER_LENGTH: usize = 9;
+
+const DATA: u8 = 0x0;
+const HEADERS: u8 = 0x1;
+const PRIORITY: u8 = 0x2;
+const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
+const PING: u8 = 0x6;
+const GOAWAY: u8 = 0x7;
+const WINDOW_UPDATE: u8 = 0x8;
+const CONTINUATION: u8 = 0x9;
+
+const FLAG_ACK: u8 = 0x1;
+const FLAG_END_HEADERS: u8 = 0x4;
+const FLAG_PADDED: u8 = 0x8;
+const FLAG_PRIORITY: u8 = 0x20;
+
+const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 0x4;
+
+/// SETTINGS frames: each is answered, and may re-size every stream. Peers send one or two.
+const SETTINGS_RATE: (u32, u32) = (64, 1);
+/// RST_STREAM frames: a browser that leaves a page resets all its streams at once, and then some.
+const RESET_RATE: (u32, u32) = (1000, 100);
+/// PING, PRIORITY, WINDOW_UPDATE and unknown frames. gRPC probes the bandwidth with PINGs while data flows.
+const CONTROL_RATE: (u32, u32) = (4000, 200);
+/// Malformed heads and trailers: each makes us reset a stream, which the peer's resets are limited for.
+const MALFORMED_RATE: (u32, u32) = (128, 1);
+/// Control frames that one useful frame of the peer or of ours earns: a reader with a window of one byte
+/// answers each DATA frame with two WINDOW_UPDATEs.
+const CONTROL_EARNED: u32 = 4;
+/// A field line that is longer than this many times the largest header list is nothing but an attack.
+const LINE_FACTOR: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct FrameGate {
+    traffic: Arc<Traffic>,
+    /// Bytes to pass over: the preface, then payloads of DATA.
+    pass: usize,
+    first: bool,
+    closed: bool,
+    max_frame_size: usize,
+    max_line: usize,
+    /// The highest stream that was opened; HEADERS on another one are trailers.
+    last_stream: u32,
+    block: Option<OpenBlock>,
+    fields: FieldScanner,
+    settings: Rate,
+    resets: Rate,
+    control: Rate,
+    malformed: Rate,
+}
+
+/// A header block whose end is still to come (RFC 9113, section 4.3).
+#[derive(Debug)]
+struct OpenBlock {
+    stream_id: u32,
+    part: Part,
+    findings: Findings,
+    /// The field line that was cut off.
+    cut: Vec<u8>,
+}
+
+struct Header {
+    length: usize,
+    kind: u8,
+    flags: u8,
+    stream_id: u32,
+}
+
+impl FrameGate {
+    pub(super) fn new(traffic: Arc<Traffic>, max_frame_size: u32, max_header_list_size: u32) -> Self {
+        let rate = |(burst, per_second)| Rate::new(burst, per_second);
+        FrameGate {
+            traffic,
+            pass: PREFACE_LENGTH,
+            first: true,
+            closed: false,
+            max_frame_size: max_frame_size as usize,
+            max_line: (max_header_list_size as usize).saturating_mul(LINE_FACTOR),
+            last_stream: 0,
+            block: None,
+            fields: FieldScanner::default(),
+            settings: rate(SETTINGS_RATE),
+            resets: rate(RESET_RATE),
+            control: rate(CONTROL_RATE),
+            malformed: rate(MALFORMED_RATE),
+        }
+    }
+
+    /// Counts a frame, and checks its size; for DATA its payload is still to come.
+    fn header(&mut self, header: &Header) -> Result<(), Reason> {
+        let Header { length, kind, flags, .. } = *header;
+        if std::mem::take(&mut self.first) && (kind != SETTINGS || flags & FLAG_ACK != 0) {
+            return Err(Reason::PROTOCOL_ERROR);
+        }
+        if length > self.max_frame_size || !has_valid_length(kind, flags, length) {
+            return Err(Reason::FRAME_SIZE_ERROR);
+        }
+        let allowed = match kind {
+            DATA | HEADERS => {
+                self.control.earn(CONTROL_EARNED);
+                true
+            }
+            CONTINUATION => true,
+            RST_STREAM => self.resets.allow(1),
+            SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(1),
+            PING if flags & FLAG_ACK != 0 => true,
+            _ => {
+                self.control.earn(self.traffic.take_data_sent().saturating_mul(CONTROL_EARNED));
+                self.control.allow(1)
+            }
+        };
+        if allowed { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+    }
+
+    fn payload(&mut self, header: &Header, payload: &mut [u8]) -> Result<(), Reason> {
+        match header.kind {
+            HEADERS => {
+                let part = if header.stream_id > self.last_stream { Part::Head } else { Part::Trailers };
+                self.last_stream = self.last_stream.max(header.stream_id);
+                // Padding that does not fit is the decoder's affair.
+                let Some(fragment) = fragment(header.flags, payload) else { return Ok(()) };
+                let mut findings = Findings::default();
+                let read = self.fields.scan(fragment, &mut findings);
+                if header.flags & FLAG_END_HEADERS != 0 {
+                    return self.judge(header.stream_id, part, findings);
+                }
+                let cut = fragment[read..].to_vec();
+                self.block = Some(OpenBlock { stream_id: header.stream_id, part, findings, cut });
+            }
+            CONTINUATION => return self.continuation(header, payload),
+            SETTINGS if windows(payload).any(|size| size > crate::config::MAX_WINDOW_SIZE) => {
+                return Err(Reason::FLOW_CONTROL_ERROR);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn continuation(&mut self, header: &Header, payload: &[u8]) -> Result<(), Reason> {
+        let Some(mut block) = self.block.take() else { return Ok(()) };
+        block.cut.extend_from_slice(payload);
+        let read = self.fields.scan(&mut block.cut, &mut block.findings);
+        block.cut.drain(..read);
+        if header.flags & FLAG_END_HEADERS != 0 {
+            return self.judge(block.stream_id, block.part, block.findings);
+        }
+        if block.cut.len() > self.max_line {
+            return Err(Reason::ENHANCE_YOUR_CALM);
+        }
+        self.block = Some(block);
+        Ok(())
+    }
+
+    /// RFC 9113, section 8.1: trailers have no pseudo-headers.
+    fn judge(&mut self, stream_id: u32, part: Part, findings: Findings) -> Result<(), Reason> {
+        if !findings.malformed && (part == Part::Head || !findings.pseudo) {
+            return Ok(());
+        }
+        let bearable = self.traffic.add_malformed(Malformed { stream_id, part });
+        if bearable && self.malformed.allow(1) { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+    }
+
+    /// Looks at whole frames, and says how many bytes they are. Only DATA passes in parts.
+    fn frames(&mut self, bytes: &mut [u8]) -> Result<usize, (usize, Reason)> {
+        let mut at = 0;
+        loop {
+            let passed = self.pass.min(bytes.len() - at);
+            self.pass -= passed;
+            at += passed;
+            let Some(header) = Header::parse(&bytes[at..]) else { return Ok(at) };
+            let end = at + FRAME_HEADER_LENGTH + header.length;
+            if header.kind == DATA {
+                self.header(&header).map_err(|reason| (at, reason))?;
+                at += FRAME_HEADER_LENGTH;
+                self.pass = header.length;
+            } else if end <= bytes.len() {
+                self.header(&header)
+                    .and_then(|()| self.payload(&header, &mut bytes[at + FRAME_HEADER_LENGTH..end]))
+                    .map_err(|reason| (at, reason))?;
+                at = end;
+            } else if header.length > self.max_frame_size {
+                return Err((at, Reason::FRAME_SIZE_ERROR));
+            } else {
+                return Ok(at);
+            }
+        }
+    }
+}
+
+impl Gate for FrameGate {
+    fn admit(&mut self, bytes: &mut [u8]) -> usize {
+        let admitted = self.frames(bytes).unwrap_or_else(|(admitted, reason)| {
+            self.closed = true;
+            self.traffic.violate(reason);
+            admitted
+        });
+        self.traffic.set_head(admitted < bytes.len() || self.block.is_some());
+        admitted
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let [a, b, c, kind, flags, stream_id @ ..] = *bytes.first_chunk::<FRAME_HEADER_LENGTH>()?;
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        // The highest bit is reserved (RFC 9113, section 4.1).
+        Some(Header { length, kind, flags, stream_id: u32::from_be_bytes(stream_id) & (u32::MAX >> 1) })
+    }
+}
+
+/// RFC 9113, sections 6.3 to 6.9.
+fn has_valid_length(kind: u8, flags: u8, length: usize) -> bool {
+    match kind {
+        PRIORITY => length == 5,
+        RST_STREAM | WINDOW_UPDATE => length == 4,
+        SETTINGS if flags & FLAG_ACK != 0 => length == 0,
+        SETTINGS => length % 6 == 0,
+        PING => length == 8,
+        GOAWAY => length >= 8,
+        _ => true,
+    }
+}
+
+/// The field block fragment of HEADERS, between priority and padding (RFC 9113, section 6.2).
+fn fragment(flags: u8, payload: &mut [u8]) -> Option<&mut [u8]> {
+    let mut start = 0;
+    let mut end = payload.len();
+    if flags & FLAG_PADDED != 0 {
+        start = 1;
+        end = end.checked_sub(usize::from(*payload.first()?))?;
+    }
+    if flags & FLAG_PRIORITY != 0 {
+        start += 5;
+    }
+    payload.get_mut(start..end)
+}
+
+/// The values that a SETTINGS payload gives to the initial window size.
+fn windows(payload: &[u8]) -> impl Iterator<Item = u32> {
+    let is_window = |pair: &&[u8]| u16::from_be_bytes([pair[0], pair[1]]) == SETTINGS_INITIAL_WINDOW_SIZE;
+    let value = |pair: &[u8]| u32::from_be_bytes([pair[2], pair[3], pair[4], pair[5]]);
+    payload.chunks_exact(6).filter(is_window).map(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+fn gate() -> (Arc<Traffic>, FrameGate) {
+    let traffic = Arc::new(Traffic::default());
+    let mut gate = FrameGate::new(traffic.clone(), 1 << 14, 1 << 16);
+    let mut start = [PREFACE, &frame(SETTINGS, 0, b"")].concat();
+    assert_eq!(gate.admit(&mut start), start.len());
+    (traffic, gate)
+}
+
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 1];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test(start_paused = true)]
+async fn floods_of_each_kind_are_noticed() {
+    let kinds = [
+        (SETTINGS, SETTINGS_RATE.0 - 1, &b"123456"[..]),
+        (RST_STREAM, RESET_RATE.0, b"1234"),
+        (PING, CONTROL_RATE.0, b"12345678"),
+        (PRIORITY, CONTROL_RATE.0, b"12345"),
+        (0xfe, CONTROL_RATE.0, b""),
+    ];
+    for (kind, burst, payload) in kinds {
+        let (traffic, mut gate) = gate();
+        for _ in 0..burst {
+            gate.admit(&mut frame(kind, 0, payload));
+        }
+        assert_eq!(traffic.violation(), None, "kind {kind}");
+        assert_eq!(gate.admit(&mut frame(kind, 0, payload)), 0);
+        assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "kind {kind}");
+        assert!(gate.is_closed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn acknowledgements_and_answers_to_our_data_are_no_flood() {
+    let (traffic, mut gate) = gate();
+    for _ in 0..10_000 {
+        gate.admit(&mut frame(PING, FLAG_ACK, b"12345678"));
+        traffic.data_sent();
+        gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]));
+        gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]));
+    }
+    assert_eq!(traffic.violation(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_pass_whole_and_data_as_it_comes() {
+    let (traffic, mut gate) = gate();
+    let mut headers = frame(HEADERS, 0, b"\x82\x84\x87");
+    for cut in 1..headers.len() {
+        assert_eq!(gate.admit(&mut headers[..cut]), 0);
+        assert!(traffic.head_since().is_some());
+    }
+    assert_eq!(gate.admit(&mut headers), headers.len());
+    assert!(traffic.head_since().is_some(), "the head has not ended");
+    let mut continuation = frame(CONTINUATION, FLAG_END_HEADERS, b"\x84");
+    assert_eq!(gate.admit(&mut continuation), continuation.len());
+    assert!(traffic.head_since().is_none());
+    assert_eq!(gate.admit(&mut frame(DATA, 0, b"abcdef")[..12]), 12);
+    assert!(traffic.head_since().is_none(), "a body has a timeout of its own");
+    assert_eq!(gate.admit(&mut b"def\0\0".to_vec()), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pseudo_headers_are_allowed_in_heads_and_not_in_trailers() {
+    let (traffic, mut gate) = gate();
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
+    assert!(!traffic.is_malformed(1, Part::Head));
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x90"));
+    assert!(!traffic.is_malformed(1, Part::Trailers));
+    gate.admit(&mut frame(HEADERS, 0, b"\x90"));
+    gate.admit(&mut frame(CONTINUATION, FLAG_END_HEADERS, b"\x82"));
+    assert!(traffic.is_malformed(1, Part::Trailers));
+}
+
+#[tokio::test(start_paused = true)]
+async fn padding_and_priority_are_no_fields() {
+    let (traffic, mut gate) = gate();
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
+    let flags = FLAG_END_HEADERS | FLAG_PADDED | FLAG_PRIORITY;
+    gate.admit(&mut frame(HEADERS, flags, b"\x03\x82\x82\x82\x82\x82\x90\x82\x82\x82"));
+    assert!(!traffic.is_malformed(1, Part::Trailers));
+    assert_eq!(gate.admit(&mut frame(HEADERS, flags, b"\xff\x82")), 11, "left to the decoder");
+}

@@ -1,0 +1,131 @@
+//! What the gate has seen, for the tasks of the connection.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use h2::Reason;
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    epoch: Instant,
+    /// The error that the peer committed, which ends the connection; 0 for none.
+    violation: AtomicU32,
+    /// Milliseconds after `epoch`, plus one, at which an unfinished head began; 0 without one.
+    head_since: AtomicU64,
+    data_sent: AtomicU32,
+    /// Whether `malformed` has entries: what is looked at for each request.
+    any_malformed: AtomicBool,
+    malformed: Mutex<Vec<Malformed>>,
+}
+
+/// A stream that has to be reset for its head, or for its trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub(super) stream_id: u32,
+    pub(super) part: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Head,
+    Trailers,
+}
+
+/// Malformed parts that may wait for their streams to be dealt with, before the peer is sent away.
+const MAX_MALFORMED: usize = 1024;
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Traffic {
+            epoch: Instant::now(),
+            violation: AtomicU32::new(0),
+            head_since: AtomicU64::new(0),
+            data_sent: AtomicU32::new(0),
+            any_malformed: AtomicBool::new(false),
+            malformed: Mutex::default(),
+        }
+    }
+}
+
+impl Traffic {
+    /// The connection error that the peer has to be told.
+    pub(super) fn violation(&self) -> Option<Reason> {
+        match self.violation.load(Relaxed) {
+            0 => None,
+            code => Some(code.into()),
+        }
+    }
+
+    pub(super) fn violate(&self, reason: Reason) {
+        self.violation.store(reason.into(), Relaxed);
+    }
+
+    /// Since when a head, or any frame but DATA, has been incomplete.
+    pub(super) fn head_since(&self) -> Option<Instant> {
+        let since = self.head_since.load(Relaxed).checked_sub(1)?;
+        Some(self.epoch + Duration::from_millis(since))
+    }
+
+    pub(super) fn set_head(&self, open: bool) {
+        if !open {
+            self.head_since.store(0, Relaxed);
+        } else if self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.epoch.elapsed().as_millis() as u64 + 1, Relaxed);
+        }
+    }
+
+    /// A DATA frame of ours, or a part of one, was written.
+    pub(super) fn data_sent(&self) {
+        self.data_sent.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn take_data_sent(&self) -> u32 {
+        self.data_sent.swap(0, Relaxed)
+    }
+
+    /// Remembers a malformed part until [`Traffic::is_malformed`] asks for it; false when there are too many.
+    pub(super) fn add_malformed(&self, malformed: Malformed) -> bool {
+        let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(malformed);
+        self.any_malformed.store(true, Relaxed);
+        all.len() <= MAX_MALFORMED
+    }
+
+    /// Whether this part of the stream was malformed. Heads are asked for in the order in which they came, so that
+    /// earlier ones belong to streams which the `h2` crate has refused by itself.
+    pub(crate) fn is_malformed(&self, stream_id: u32, part: Part) -> bool {
+        if !self.any_malformed.load(Relaxed) {
+            return false;
+        }
+        let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.contains(&Malformed { stream_id, part });
+        all.retain(|other| match other.part {
+            Part::Head => part != Part::Head || other.stream_id > stream_id,
+            Part::Trailers => part != Part::Trailers || other.stream_id != stream_id,
+        });
+        self.any_malformed.store(!all.is_empty(), Relaxed);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_malformed_part_is_found_once() {
+        let traffic = Traffic::default();
+        for (stream_id, part) in [(1, Part::Head), (3, Part::Trailers), (5, Part::Head), (5, Part::Trailers)]
+        {
+            assert!(traffic.add_malformed(Malformed { stream_id, part }));
+        }
+        assert!(!traffic.is_malformed(3, Part::Head), "and 1 was refused before");
+        assert!(!traffic.is_malformed(1, Part::Head));
+        assert!(traffic.is_malformed(5, Part::Head));
+        assert!(traffic.is_malformed(3, Part::Trailers));
+        assert!(traffic.is_malformed(5, Part::Trailers));
+        assert!(!traffic.any_malformed.load(Relaxed));
+    }
+}

@@ -1,0 +1,17 @@
+//! The protocol, frame by frame, over in-memory IO and a paused clock. One file a topic.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "each test crate uses a part of it")]
+mod support;
+
+mod floods;
+mod flow;
+mod handshake;
+mod heads;
+mod limits;
+mod outcomes;
+mod responses;
+mod stop;
+mod timeouts;
+mod trailers;
+mod uploads;

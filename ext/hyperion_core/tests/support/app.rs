@@ -1,0 +1,209 @@
+//! A service with an application for tests.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, PushError, RequestBody};
+use hyperion_core::report::{Event, Level, Reporter};
+use hyperion_core::response::{Head, Outcome};
+use hyperion_core::{Address, Config, Exchange, Handler, Peer, Service};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::client::Client;
+
+/// Answers by path: `/manual...` is handed to the test, `/bytes/N` answers N bytes at once, `/stream/N` pushes them
+/// piece by piece, `/echo` answers with the body, anything else says hello.
+pub struct App {
+    manual: mpsc::UnboundedSender<Exchange>,
+    outcomes: mpsc::UnboundedSender<(String, Outcome)>,
+    events: Mutex<Vec<(Level, String)>>,
+}
+
+/// A service and what its application saw.
+pub struct Harness {
+    pub service: Service,
+    pub app: Arc<App>,
+    manual: mpsc::UnboundedReceiver<Exchange>,
+    outcomes: mpsc::UnboundedReceiver<(String, Outcome)>,
+}
+
+/// Bytes that the in-memory connection holds in each direction.
+const PIPE: usize = 256 * 1024;
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub fn harness() -> Harness {
+    harness_with(|_| {})
+}
+
+/// A service with the default configuration, after `change`.
+pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
+    let mut config = Config::default();
+    change(&mut config);
+    let ((manual, exchanges), (sender, outcomes)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let app = Arc::new(App { manual, outcomes: sender, events: Mutex::default() });
+    Harness { service: Service::new(config, app.clone()), app, manual: exchanges, outcomes }
+}
+
+impl Harness {
+    /// A client after its handshake.
+    pub async fn client(&self) -> Client {
+        self.client_with(&[]).await
+    }
+
+    pub async fn client_with(&self, settings: &[(u16, u32)]) -> Client {
+        let mut client = self.raw_client();
+        client.handshake(settings).await;
+        client
+    }
+
+    /// A client that has sent nothing yet.
+    pub fn raw_client(&self) -> Client {
+        self.narrow_client(PIPE)
+    }
+
+    /// One whose connection holds so many bytes.
+    pub fn narrow_client(&self, pipe: usize) -> Client {
+        let (client, server) = tokio::io::duplex(pipe);
+        let peer = Peer { remote: Address::Unix(None), local: Address::Unix(None), tls: None };
+        tokio::spawn(self.service.serve(server, peer));
+        Client::new(client)
+    }
+
+    /// The next exchange that the test has to answer.
+    pub async fn exchange(&mut self) -> Exchange {
+        let exchange = timeout(PATIENCE, self.manual.recv()).await;
+        exchange.expect("an exchange in time").expect("an application")
+    }
+
+    /// Whether the application was called for a `/manual` path.
+    pub fn was_called(&mut self) -> bool {
+        self.manual.try_recv().is_ok()
+    }
+
+    /// How the next response to end has ended.
+    pub async fn outcome(&mut self) -> Outcome {
+        timeout(PATIENCE, self.outcomes.recv()).await.expect("an outcome in time").expect("an application").1
+    }
+
+    pub fn has_more_outcomes(&mut self) -> bool {
+        self.outcomes.try_recv().is_ok()
+    }
+
+    /// Waits until no request is in flight and nothing is spilled.
+    pub async fn idle(&self) {
+        let idle = async {
+            while self.service.admission().in_flight() > 0 || self.service.spilled() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, idle).await.expect("all slots and all spilled bytes are given back");
+    }
+
+    pub fn events(&self) -> Vec<String> {
+        self.app.events.lock().unwrap().iter().map(|(_, event)| event.clone()).collect()
+    }
+
+    /// Events that an operator would see.
+    pub fn complaints(&self) -> Vec<String> {
+        let events = self.app.events.lock().unwrap();
+        events.iter().filter(|(level, _)| *level >= Level::Warn).map(|(_, event)| event.clone()).collect()
+    }
+}
+
+impl Handler for App {
+    fn handle(&self, mut exchange: Exchange) {
+        let path = exchange.request.path().to_owned();
+        let (outcomes, name) = (self.outcomes.clone(), path.clone());
+        exchange.responder.on_finish(move |outcome| {
+            // A test that is over does not care.
+            let _ = outcomes.send((name, outcome));
+        });
+        if path.starts_with("/manual") {
+            let _ = self.manual.send(exchange);
+            return;
+        }
+        let Exchange { body, responder, .. } = exchange;
+        let number = |prefix| path.strip_prefix(prefix).and_then(|number: &str| number.parse::<usize>().ok());
+        if let Some(count) = number("/bytes/") {
+            responder.respond_full(ok(), pattern(count));
+        } else if let Some(count) = number("/stream/") {
+            let sender = responder.respond_streaming(ok());
+            tokio::spawn(async move {
+                let bytes = pattern(count);
+                for at in (0..count).step_by(16 * 1024) {
+                    if push(&sender, bytes.slice(at..count.min(at + 16 * 1024))).await.is_err() {
+                        return;
+                    }
+                }
+                sender.finish(None);
+            });
+        } else if path == "/echo" {
+            match body {
+                RequestBody::Empty => responder.respond_empty(ok()),
+                RequestBody::Collected(body) => responder.respond_full(ok(), whole(&body).into()),
+                RequestBody::Incoming(body) => {
+                    let sender = responder.respond_streaming(ok());
+                    tokio::spawn(async move {
+                        while let Ok(Some(chunk)) = read(&body).await {
+                            if push(&sender, chunk).await.is_err() {
+                                return;
+                            }
+                        }
+                        sender.finish(body.trailers());
+                    });
+                }
+            }
+        } else {
+            responder.respond_full(ok(), Bytes::from_static(b"hello"));
+        }
+    }
+}
+
+impl Reporter for App {
+    fn enabled(&self, _: Level) -> bool {
+        true
+    }
+
+    fn report(&self, level: Level, event: &Event<'_>) {
+        self.events.lock().unwrap().push((level, event.to_string()));
+    }
+}
+
+pub fn ok() -> Head {
+    Head::new(StatusCode::OK)
+}
+
+/// Bytes in which a misplaced piece shows.
+pub fn pattern(count: usize) -> Bytes {
+    (0..count).map(|at| (at % 251) as u8).collect::<Vec<_>>().into()
+}
+
+/// Pushes a chunk, waiting for room.
+pub async fn push(sender: &BodySender, mut chunk: Bytes) -> Result<(), PushError> {
+    loop {
+        match sender.offer_spilling(chunk)? {
+            Offer::Taken => return Ok(()),
+            Offer::Full(back) => chunk = back,
+        }
+        std::future::poll_fn(|cx| sender.poll_room(cx)).await;
+    }
+}
+
+pub async fn read(body: &Incoming) -> Result<Option<Bytes>, BodyError> {
+    std::future::poll_fn(|cx| body.poll_read(cx)).await
+}
+
+pub fn whole(body: &Collected) -> Vec<u8> {
+    let mut bytes = vec![0; body.len() as usize];
+    let mut at = 0;
+    while at < bytes.len() {
+        match body.read_at(&mut bytes[at..], at as u64).unwrap() {
+            0 => break,
+            count => at += count,
+        }
+    }
+    bytes
+}
