@@ -31,7 +31,7 @@ module HyperionRs
       t.option :threads, Types::Threads.new, "Ruby threads that call the app; more than MIN only while requests wait",
                short: "t", default: "4:16"
       t.option :io_threads, Types::Number.new(1..256), "Rust threads for TLS and framing",
-               default: :io_threads, default_text: "number of CPUs, at most 4", unit: "threads", native: true
+               default: :io_threads, default_text: "half of the CPUs, 1 to 4", unit: "threads", native: true
 
       t.group "Timeouts"
       t.option :tls_handshake_timeout, time, "time for a TLS handshake", default: 10, native: true
