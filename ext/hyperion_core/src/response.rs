@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
 
 pub use head::{Head, InvalidField};
+pub(crate) use responder::{Answered, Record, Reply};
 pub use responder::{Outcome, Responder};
-pub(crate) use responder::{Record, Reply};
 
 /// A response: its head, and where its body comes from.
 #[derive(Debug)]

@@ -217,7 +217,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         let max = self.shared.server.config.limits.max_body_size;
         if request.content_length.is_some_and(|length| length > max) {
-            return responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE);
+            tokio::spawn(stream::refuse(body, responder, StatusCode::PAYLOAD_TOO_LARGE));
+            return;
         }
         let shared = self.shared.clone();
         if shared.server.config.buffers.request_buffering && !request.is_grpc() {

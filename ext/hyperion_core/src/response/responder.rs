@@ -1,11 +1,13 @@
 //! Answers one request, exactly once.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::Reason;
 use http::StatusCode;
+use tokio::sync::oneshot;
 
 use super::{Head, Payload, Response};
 use crate::admission::Slot;
@@ -33,6 +35,18 @@ pub(crate) struct Record {
     _slot: Slot,
     outcome: Outcome,
     on_finish: Option<OnFinish>,
+    /// Dropped with the record, which is what [`Answered`] waits for.
+    answered: Option<oneshot::Sender<Infallible>>,
+}
+
+/// Resolves when a response is over, whichever way.
+pub(crate) struct Answered(oneshot::Receiver<Infallible>);
+
+impl Answered {
+    pub(crate) async fn wait(self) {
+        // Nothing is ever sent: the error is the end of the record.
+        let _ = self.0.await;
+    }
 }
 
 /// Where a response goes, by protocol.
@@ -51,7 +65,7 @@ pub struct Responder {
 
 impl Record {
     pub(crate) fn new(slot: Slot) -> Box<Self> {
-        Box::new(Record { _slot: slot, outcome: Outcome::Disconnected, on_finish: None })
+        Box::new(Record { _slot: slot, outcome: Outcome::Disconnected, on_finish: None, answered: None })
     }
 
     pub(crate) fn end(&mut self, outcome: Outcome) {
@@ -133,6 +147,15 @@ impl Responder {
         let (reply, control) = reply.share();
         self.pending = Some((Reply::H2(reply), record));
         Some(control)
+    }
+
+    /// Tells when the response is over. One listener at a time: a later one releases an earlier one.
+    pub(crate) fn answered(&mut self) -> Answered {
+        let (sender, receiver) = oneshot::channel();
+        if let Some((_, record)) = &mut self.pending {
+            record.answered = Some(sender);
+        }
+        Answered(receiver)
     }
 
     /// Ends the stream without a response.

@@ -15,6 +15,7 @@ use crate::limits::Stall;
 use crate::report::{Event, Level};
 use crate::request::Request;
 use crate::response::Responder;
+use crate::stream::remainder::{discard, refuse};
 
 /// A request body on its way in.
 struct Upload {
@@ -51,12 +52,15 @@ pub(crate) async fn collect(
     if request.expects_continue() {
         responder.send_continue();
     }
-    match Upload::new(body, shared.clone()).collect().await {
+    let mut upload = Upload::new(body, shared.clone());
+    match upload.collect().await {
         Ok(collected) => {
             let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
             shared.server.handler.handle(exchange);
         }
-        Err(Refusal::Body(BodyError::TooLarge)) => responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Refusal::Body(BodyError::TooLarge)) => {
+            refuse(upload.body, responder, StatusCode::PAYLOAD_TOO_LARGE).await;
+        }
         Err(Refusal::Body(BodyError::TimedOut | BodyError::Disconnected)) => responder.reset(Reason::CANCEL),
         Err(Refusal::Malformed) => {
             responder.reset(Reason::PROTOCOL_ERROR);
@@ -65,7 +69,7 @@ pub(crate) async fn collect(
         Err(Refusal::Storage(error)) => {
             let (stream_id, reason) = (request.stream_id, error.to_string());
             shared.report(Level::Error, &Event::BodyFailed { stream_id, reason });
-            responder.respond_plain(StatusCode::SERVICE_UNAVAILABLE);
+            refuse(upload.body, responder, StatusCode::SERVICE_UNAVAILABLE).await;
         }
     }
 }
@@ -76,7 +80,7 @@ pub(crate) fn pass_on(request: Request, mut body: RecvStream, mut responder: Res
     // A stream of messages may pause for as long as its two ends like.
     let timed = !request.is_grpc() && request.connect_protocol.is_none();
     let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
-    let control = responder.share_control();
+    let (control, answered) = (responder.share_control(), responder.answered());
     let mut upload = Upload::new(body, shared.clone());
     tokio::spawn({
         let shared = shared.clone();
@@ -88,8 +92,9 @@ pub(crate) fn pass_on(request: Request, mut body: RecvStream, mut responder: Res
             }
             if let Err(Refusal::Malformed) = upload.feed(feeder, timed).await {
                 control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
-                rejected(&shared, stream_id, MALFORMED_TRAILERS);
+                return rejected(&shared, stream_id, MALFORMED_TRAILERS);
             }
+            discard(upload.body, answered).await;
         }
     });
     shared.server.handler.handle(Exchange { request, body: RequestBody::Incoming(incoming), responder });
@@ -102,8 +107,8 @@ impl Upload {
         Upload { body, shared, left, stall }
     }
 
-    async fn collect(mut self) -> Result<Collected, Refusal> {
-        let server = &self.shared.server;
+    async fn collect(&mut self) -> Result<Collected, Refusal> {
+        let server = self.shared.server.clone();
         let patience = server.config.timeouts.body;
         let mut collector = Collector::new(server.config.buffers.request, server.spill.clone());
         loop {
@@ -117,12 +122,12 @@ impl Upload {
         stored(timeout(patience, collector.finish(trailers)).await)
     }
 
-    async fn feed(mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
+    /// Feeds the body to its reader until it ends, or nobody reads any more.
+    async fn feed(&mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
         loop {
             let next = tokio::select! {
                 biased;
                 next = timeout_at(self.stall.deadline(), self.next()) => next,
-                // Dropping the body lets the client know, once it has the response, that the rest is not wanted.
                 () = std::future::poll_fn(|cx| feeder.poll_closed(cx)) => return Ok(()),
             };
             match next {

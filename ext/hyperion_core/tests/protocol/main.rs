@@ -9,6 +9,7 @@ mod flow;
 mod handshake;
 mod heads;
 mod limits;
+mod model;
 mod outcomes;
 mod responses;
 mod stop;

@@ -240,7 +240,21 @@ async fn a_body_known_to_be_too_large_is_refused_at_once() {
     client.open(1, &post_with("/manual", "content-length", "1001")).await;
     let response = client.response(1).await;
     assert_eq!((response.status, response.ended_by), (413, Some(Kind::DATA)));
+    client.send(Frame::data(1, *b"sent before it came")).await;
+    assert!(client.is_silent_for(Duration::from_millis(900)).await, "the client has time to notice");
     assert_eq!(client.reset_of(1).await, reason::NO_ERROR, "the rest is not wanted");
+    client.assert_usable(3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_sending_when_it_is_refused_needs_no_reset() {
+    let harness = harness_with(|config| config.limits.max_body_size = 1000);
+    let mut client = harness.client().await;
+    client.open(1, &post("/manual")).await;
+    client.send(Frame::data(1, vec![0; 1001])).await;
+    assert_eq!(client.response(1).await.status, 413);
+    client.send(Frame::data(1, []).end()).await;
+    assert!(client.is_silent_for(Duration::from_secs(10)).await);
     client.assert_usable(3).await;
 }
 

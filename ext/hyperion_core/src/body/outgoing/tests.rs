@@ -78,3 +78,102 @@ async fn a_lost_sender_fails_the_body_and_a_lost_body_closes_the_sender() {
     drop(body);
     assert!(matches!(sender.offer(Bytes::from_static(b"a")), Err(PushError::Closed)));
 }
+
+/// What can happen to a body, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Offer(usize),
+    OfferSpilling(usize),
+    Next,
+    Load(usize),
+    /// The kernel takes the oldest piece that was taken out.
+    Written,
+    LoseBody,
+}
+
+fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+    use proptest::prelude::*;
+    prop_oneof![
+        2 => (0..8usize).prop_map(Step::Offer),
+        4 => (0..8usize).prop_map(Step::OfferSpilling),
+        4 => Just(Step::Next),
+        4 => (1..8usize).prop_map(Step::Load),
+        3 => Just(Step::Written),
+        1 => Just(Step::LoseBody),
+    ]
+}
+
+/// Takes the steps; what was accepted comes out in order, and the budgets hold exactly what there is.
+async fn check(steps: Vec<Step>) {
+    const CONNECTION: usize = 12;
+    let process = SpillBudget::new(std::env::temp_dir(), 20);
+    let connection = ConnectionMemory::new(CONNECTION);
+    let (sender, body) =
+        outgoing(Budgets { memory: 6, spill: 16, connection: connection.clone(), process: process.clone() });
+    let mut body = Some(body);
+    let (mut written, mut count, mut read) = (std::collections::VecDeque::new(), 0u8, Vec::new());
+    let (mut spilled, mut cx) = (0, Context::from_waker(Waker::noop()));
+    let mut offer =
+        |size: usize| -> Bytes { std::iter::repeat_n(count, size).inspect(|_| count += 1).collect() };
+    let mut sent = Vec::new();
+    for step in steps {
+        match step {
+            Step::Offer(size) | Step::OfferSpilling(size) => {
+                let chunk = offer(size);
+                let offered = match step {
+                    Step::Offer(_) => sender.offer(chunk.clone()),
+                    _ => sender.offer_spilling(chunk.clone()),
+                };
+                match offered {
+                    Ok(Offer::Taken) => sent.extend_from_slice(&chunk),
+                    Ok(Offer::Full(back)) => assert_eq!(back, chunk),
+                    Err(error) => assert!(body.is_none(), "{error}"),
+                }
+            }
+            Step::Next => {
+                let Some(body) = &mut body else { continue };
+                match body.poll_next(&mut cx) {
+                    Poll::Ready(Ok(Chunk::Data { bytes, charge, .. })) => {
+                        read.extend_from_slice(&bytes);
+                        written.push_back(charge);
+                        spilled = 0;
+                    }
+                    Poll::Ready(Ok(Chunk::Spilled(bytes))) => spilled = bytes as usize,
+                    Poll::Ready(other) => panic!("{other:?}"),
+                    Poll::Pending => assert_eq!(read, sent, "nothing is left"),
+                }
+            }
+            Step::Load(size) => {
+                let (Some(body), 1..) = (&mut body, spilled) else { continue };
+                let size = size.min(spilled);
+                match body.load(connection.charge(size)).await.unwrap() {
+                    Chunk::Data { bytes, charge, .. } => {
+                        assert_eq!(bytes.len(), size);
+                        spilled -= size;
+                        read.extend_from_slice(&bytes);
+                        written.push_back(charge);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            Step::Written => drop(written.pop_front()),
+            Step::LoseBody => body = None,
+        }
+        let in_flight: usize = written.iter().map(Charge::bytes).sum();
+        let queued = sender.0.lock().queue.memory();
+        assert_eq!(connection.used(), in_flight + queued);
+        assert!(process.used() <= 16 && (body.is_some() || process.used() == 0));
+        assert_eq!(read[..], sent[..read.len()]);
+    }
+    drop((sender, body, written));
+    assert_eq!((connection.used(), process.used()), (0, 0));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn budgets_hold_what_there_is_and_order_is_kept(steps in proptest::collection::vec(step(), 1..60)) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(check(steps));
+    }
+}
