@@ -18,16 +18,23 @@ use super::client::Client;
 /// piece by piece, `/echo` answers with the body, anything else says hello.
 pub struct App {
     manual: mpsc::UnboundedSender<Exchange>,
-    outcomes: mpsc::UnboundedSender<(String, Outcome)>,
-    events: Mutex<Vec<(Level, String)>>,
+    outcomes: mpsc::UnboundedSender<Outcome>,
+    events: mpsc::UnboundedSender<String>,
+    log: Mutex<Vec<(Level, String)>>,
+}
+
+/// What an application saw.
+pub struct Watch {
+    manual: mpsc::UnboundedReceiver<Exchange>,
+    outcomes: mpsc::UnboundedReceiver<Outcome>,
+    events: mpsc::UnboundedReceiver<String>,
 }
 
 /// A service and what its application saw.
 pub struct Harness {
     pub service: Service,
-    pub app: Arc<App>,
-    manual: mpsc::UnboundedReceiver<Exchange>,
-    outcomes: mpsc::UnboundedReceiver<(String, Outcome)>,
+    app: Arc<App>,
+    watch: Watch,
 }
 
 /// Bytes that the in-memory connection holds in each direction.
@@ -42,9 +49,30 @@ pub fn harness() -> Harness {
 pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
     let mut config = Config::default();
     change(&mut config);
-    let ((manual, exchanges), (sender, outcomes)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-    let app = Arc::new(App { manual, outcomes: sender, events: Mutex::default() });
-    Harness { service: Service::new(config, app.clone()), app, manual: exchanges, outcomes }
+    let (app, watch) = App::new();
+    let app = Arc::new(app);
+    Harness { service: Service::new(config, app.clone()), app, watch }
+}
+
+impl App {
+    pub fn new() -> (Self, Watch) {
+        let (manual, exchanges) = mpsc::unbounded_channel();
+        let (outcomes, ends) = mpsc::unbounded_channel();
+        let (events, reports) = mpsc::unbounded_channel();
+        let app = App { manual, outcomes, events, log: Mutex::default() };
+        (app, Watch { manual: exchanges, outcomes: ends, events: reports })
+    }
+}
+
+impl Watch {
+    /// The next event that the server reports.
+    pub async fn event(&mut self) -> String {
+        next(&mut self.events).await
+    }
+}
+
+async fn next<T>(channel: &mut mpsc::UnboundedReceiver<T>) -> T {
+    timeout(PATIENCE, channel.recv()).await.expect("it in time").expect("an application")
 }
 
 impl Harness {
@@ -74,22 +102,21 @@ impl Harness {
 
     /// The next exchange that the test has to answer.
     pub async fn exchange(&mut self) -> Exchange {
-        let exchange = timeout(PATIENCE, self.manual.recv()).await;
-        exchange.expect("an exchange in time").expect("an application")
+        next(&mut self.watch.manual).await
     }
 
     /// Whether the application was called for a `/manual` path.
     pub fn was_called(&mut self) -> bool {
-        self.manual.try_recv().is_ok()
+        self.watch.manual.try_recv().is_ok()
     }
 
     /// How the next response to end has ended.
     pub async fn outcome(&mut self) -> Outcome {
-        timeout(PATIENCE, self.outcomes.recv()).await.expect("an outcome in time").expect("an application").1
+        next(&mut self.watch.outcomes).await
     }
 
     pub fn has_more_outcomes(&mut self) -> bool {
-        self.outcomes.try_recv().is_ok()
+        self.watch.outcomes.try_recv().is_ok()
     }
 
     /// Waits until no request is in flight and nothing is spilled.
@@ -103,12 +130,12 @@ impl Harness {
     }
 
     pub fn events(&self) -> Vec<String> {
-        self.app.events.lock().unwrap().iter().map(|(_, event)| event.clone()).collect()
+        self.app.log.lock().unwrap().iter().map(|(_, event)| event.clone()).collect()
     }
 
     /// Events that an operator would see.
     pub fn complaints(&self) -> Vec<String> {
-        let events = self.app.events.lock().unwrap();
+        let events = self.app.log.lock().unwrap();
         events.iter().filter(|(level, _)| *level >= Level::Warn).map(|(_, event)| event.clone()).collect()
     }
 }
@@ -116,10 +143,10 @@ impl Harness {
 impl Handler for App {
     fn handle(&self, mut exchange: Exchange) {
         let path = exchange.request.path().to_owned();
-        let (outcomes, name) = (self.outcomes.clone(), path.clone());
+        let outcomes = self.outcomes.clone();
         exchange.responder.on_finish(move |outcome| {
             // A test that is over does not care.
-            let _ = outcomes.send((name, outcome));
+            let _ = outcomes.send(outcome);
         });
         if path.starts_with("/manual") {
             let _ = self.manual.send(exchange);
@@ -168,7 +195,8 @@ impl Reporter for App {
     }
 
     fn report(&self, level: Level, event: &Event<'_>) {
-        self.events.lock().unwrap().push((level, event.to_string()));
+        self.log.lock().unwrap().push((level, event.to_string()));
+        let _ = self.events.send(event.to_string());
     }
 }
 

@@ -1,0 +1,98 @@
+//! A server in threads of its own, and how to reach it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyperion_core::listener::Binding;
+use hyperion_core::server::Running;
+use hyperion_core::tls::Tls;
+use hyperion_core::{Address, Config, Server};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::support::Client;
+use crate::support::app::{App, Watch};
+
+/// What nobody has to wait longer for, even on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+pub(crate) struct Served {
+    pub(crate) running: Running,
+    pub(crate) address: SocketAddr,
+    pub(crate) watch: Watch,
+    certificate: Option<CertificateDer<'static>>,
+    _dir: tempfile::TempDir,
+}
+
+impl Served {
+    pub(crate) fn plain(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(change, false)
+    }
+
+    pub(crate) fn tls(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(change, true)
+    }
+
+    fn start(change: impl FnOnce(&mut Config), tls: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        change(&mut config);
+        let tls = tls.then(|| Tls::development(dir.path()).unwrap());
+        let certificate = tls.as_ref().map(|(_, path)| certificate(path));
+        let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
+        let server = Server::bind(config, &[binding], 1024, tls.map(|(tls, _)| tls)).unwrap();
+        let Some(Address::Tcp(address)) = server.addresses().next().cloned() else { panic!() };
+        let (app, watch) = App::new();
+        let running = server.start(Arc::new(app)).unwrap();
+        Served { running, address, watch, certificate, _dir: dir }
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        tokio::time::timeout(SOON, TcpStream::connect(self.address)).await.expect("in time").unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        let mut client = Client::new(self.connect().await);
+        client.handshake(&[]).await;
+        client
+    }
+
+    /// A handshake with these protocol versions.
+    pub(crate) async fn connect_tls(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.clone().unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = TlsConnector::from(Arc::new(config));
+        let connect = connector.connect(ServerName::try_from("localhost").unwrap(), self.connect().await);
+        tokio::time::timeout(SOON, connect).await.expect("in time").unwrap()
+    }
+
+    pub(crate) async fn tls_client(&self) -> Client {
+        let mut client = Client::new(self.connect_tls(rustls::ALL_VERSIONS).await);
+        client.handshake(&[]).await;
+        client
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.shutdown();
+        tokio::time::timeout(SOON, self.running.finished()).await.expect("a stop in time");
+    }
+}
+
+fn certificate(path: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(path).unwrap()
+}
