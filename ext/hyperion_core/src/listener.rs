@@ -18,8 +18,10 @@ use crate::tls::Tls;
 pub use bind::{BindError, Binding, Bound};
 pub(crate) use socket::Socket;
 
-/// A pause after `accept` failed for want of file descriptors or memory, which come back as connections close.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The first pause after `accept` failed for want of file descriptors or memory, which come back as connections close.
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+/// The longest one: each failure in a row doubles it, so that the log is not flooded.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listener inside the runtime.
 pub(crate) enum Listener {
@@ -53,17 +55,20 @@ pub(crate) async fn run(bound: Bound, tls: Option<Tls>, service: Service, slots:
         Err(error) => return failed(&service, &local, &error),
     };
     let accept = async {
+        let mut pause = MIN_PAUSE;
         loop {
             // The semaphore is never closed.
             let Ok(slot) = slots.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((socket, remote)) => {
+                    pause = MIN_PAUSE;
                     serve(socket, remote, local.clone(), tls.as_ref(), &service, slot);
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     failed(&service, &local, &error);
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
                 }
             }
         }

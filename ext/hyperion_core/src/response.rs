@@ -27,8 +27,9 @@ pub(crate) enum Payload {
     Empty,
     /// All of them.
     Full(Bytes, Charge),
-    /// They are pushed by the application as it makes them.
-    Stream(ResponseBody),
+    /// They are pushed by the application as it makes them, or were put in a temporary file; how many, if that is
+    /// known.
+    Stream(ResponseBody, Option<u64>),
     /// They are read from a file by the core.
     File(FileBody),
 }
@@ -39,7 +40,7 @@ impl Payload {
         match self {
             Payload::Empty => Some(0),
             Payload::Full(bytes, _) => Some(bytes.len() as u64),
-            Payload::Stream(_) => None,
+            Payload::Stream(_, len) => *len,
             Payload::File(file) => Some(file.len()),
         }
     }

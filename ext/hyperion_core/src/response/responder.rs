@@ -18,7 +18,7 @@ use crate::reactor::{Completion, Reactor};
 /// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its last byte was handed to the kernel.
+    /// Its last byte was written to the connection; whether it arrives, HTTP does not tell.
     Sent,
     /// The client reset the stream or the connection is gone.
     Disconnected,
@@ -124,7 +124,7 @@ impl Responder {
     /// Sends the head now and the body as it is pushed into the sender.
     pub fn respond_streaming(self, head: Head) -> BodySender {
         let (sender, body) = self.stream();
-        self.respond(Response { head, body: Payload::Stream(body) });
+        self.respond(Response { head, body: Payload::Stream(body, None) });
         sender
     }
 
@@ -202,10 +202,11 @@ impl Responder {
 
     fn spill(&self, bytes: Bytes) -> Payload {
         let (sender, body) = self.stream();
+        let len = Some(bytes.len() as u64);
         match sender.offer_spilling(bytes) {
             Ok(Offer::Taken) => {
                 sender.finish(None);
-                Payload::Stream(body)
+                Payload::Stream(body, len)
             }
             // No room on disk: memory it is, for this one response. An empty queue takes any chunk.
             Ok(Offer::Full(bytes)) => {
@@ -213,7 +214,7 @@ impl Responder {
                 Payload::Full(bytes, charge)
             }
             // The sender fails the response, and its error is reported when it is delivered.
-            Err(_) => Payload::Stream(body),
+            Err(_) => Payload::Stream(body, len),
         }
     }
 

@@ -60,7 +60,7 @@ impl Download {
     /// Sends a body that comes in pieces, of the length that the head has, if it has one.
     pub(crate) async fn send(mut self, body: Payload, length: Option<u64>) {
         let sent = match body {
-            Payload::Stream(body) => self.send_stream(body, length).await,
+            Payload::Stream(body, _) => self.send_stream(body, length).await,
             Payload::File(file) => self.send_file(file).await,
             Payload::Full(bytes, charge) => self.push(bytes, charge, true).await,
             Payload::Empty => self.finish(),

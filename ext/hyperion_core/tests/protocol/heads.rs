@@ -316,6 +316,27 @@ async fn a_head_may_span_continuations() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_in_parts_is_checked_all_the_same() {
+    // Each is whole in the first frame, which ends in the middle of another line.
+    for field in
+        [("connection", "close"), ("transfer-encoding", "chunked"), (":method", "GET"), (":unknown", "1")]
+    {
+        let mut harness = harness();
+        let mut client = harness.client().await;
+        let mut head = get("/manual");
+        head.extend([("x-first", "1"), field, ("x-long", "a value that is cut")]);
+        let block = block(&head);
+        let (first, rest) = block.split_at(block.len() - 10);
+        client.send(Frame::headers(1, first).flags(0x1)).await;
+        client.send(Frame::new(Kind::CONTINUATION, 4, 1, rest)).await;
+        let frame = client.next().await.unwrap();
+        assert!(matches!(frame.kind, Kind::RST_STREAM | Kind::GOAWAY), "{field:?} {frame:?}");
+        assert_eq!(frame.reason(), reason::PROTOCOL_ERROR, "{field:?}");
+        assert!(!harness.was_called());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_may_come_between_continuations() {
     let harness = harness();
     let mut client = harness.client().await;

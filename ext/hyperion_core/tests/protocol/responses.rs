@@ -91,6 +91,23 @@ async fn the_length_is_added_and_corrected_when_it_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_memory_cannot_hold_has_its_length_all_the_same() {
+    let mut harness = harness_with(|config| config.buffers.max_pending = 100);
+    let mut client = harness.client().await;
+    for (stream, said) in [(1, None), (3, Some("7"))] {
+        client.request(stream, &get("/manual")).await;
+        let mut head = ok();
+        if let Some(said) = said {
+            head.push(CONTENT_LENGTH, said.as_bytes()).unwrap();
+        }
+        harness.exchange().await.responder.respond_full(head, pattern(1000));
+        let response = client.response(stream).await;
+        assert_eq!(response.field("content-length"), Some("1000"));
+        assert_eq!(response.body, pattern(1000));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_request_keeps_the_length_of_the_body_it_would_have() {
     let mut harness = harness();
     let mut client = harness.client().await;

@@ -123,3 +123,16 @@ async fn a_connection_that_comes_during_the_stop_is_closed() {
     let mut late = harness.raw_client();
     assert!(late.rest().await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_goodbye_gets_what_it_asked_for() {
+    let mut harness = harness();
+    let mut client = harness.client().await;
+    client.request(1, &get("/manual")).await;
+    let held = harness.exchange().await;
+    client.send(Frame::new(Kind::GOAWAY, 0, 0, [0; 8])).await;
+    assert!(client.is_silent_for(Duration::from_secs(5)).await);
+    held.responder.respond_full(ok(), "done".into());
+    assert_eq!(client.response(1).await.body, b"done");
+    assert!(client.rest().await.iter().all(|frame| frame.kind == Kind::GOAWAY && frame.reason() == 0));
+}

@@ -15,7 +15,9 @@ use super::huffman;
 pub(super) struct Findings {
     /// It has a pseudo-header.
     pub(super) pseudo: bool,
-    /// A name or a value of it is none.
+    /// It has a field that is none, after which there may be no pseudo-header.
+    regular: bool,
+    /// A name or a value of it is none, or its order is wrong.
     pub(super) malformed: bool,
 }
 
@@ -52,10 +54,23 @@ struct Block<'a> {
 const STATIC_ENTRIES: usize = 61;
 const STATIC_PSEUDO: usize = 14;
 const STATIC_METHOD: [usize; 2] = [2, 3];
+const STATIC_TRANSFER_ENCODING: usize = 57;
+
+/// RFC 9113, section 8.2.2. The `h2` crate knows them too, but forgets about them when the same frame cuts a line.
+const CONNECTION_SPECIFIC: [&[u8]; 5] =
+    [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
 
 const HUFFMAN: u8 = 0x80;
 /// What a malformed string is replaced by: valid in a name and in a value.
 const BLANK: u8 = b'x';
+
+impl Findings {
+    fn see(&mut self, is_pseudo: bool) {
+        self.malformed |= is_pseudo && self.regular;
+        self.pseudo |= is_pseudo;
+        self.regular |= !is_pseudo;
+    }
+}
 
 impl FieldScanner {
     /// Reads whole field lines, and says how many bytes they are; the rest has to be shown again with what follows it.
@@ -87,7 +102,7 @@ impl FieldScanner {
     }
 
     fn indexed(&self, index: usize, findings: &mut Findings) {
-        findings.pseudo |= self.is_pseudo(index);
+        findings.see(self.is_pseudo(index));
         if let Some(bit) = dynamic_bit(index) {
             findings.malformed |= (self.bad_names | self.bad_values) & bit != 0;
         }
@@ -113,7 +128,7 @@ impl FieldScanner {
         } else {
             self.indexed_name(index)
         };
-        findings.pseudo |= matches!(name, Name::Method | Name::Pseudo);
+        findings.see(matches!(name, Name::Method | Name::Pseudo));
         let hurried = name != Name::Method;
         let value_is_bad =
             !self.check(&mut block.bytes[value_at..end], hurried, |value| is_value(name, value));
@@ -124,6 +139,7 @@ impl FieldScanner {
     fn indexed_name(&self, index: usize) -> Name {
         match dynamic_bit(index) {
             Some(bit) if self.bad_names & bit != 0 => Name::Bad,
+            None if index == STATIC_TRANSFER_ENCODING => Name::Bad,
             _ if STATIC_METHOD.contains(&index) => Name::Method,
             _ if self.is_pseudo(index) => Name::Pseudo,
             _ => Name::Regular,
@@ -138,6 +154,7 @@ impl FieldScanner {
             name = match bytes {
                 b":method" => Name::Method,
                 b":scheme" | b":authority" | b":path" | b":protocol" | b":status" => Name::Pseudo,
+                _ if CONNECTION_SPECIFIC.contains(&bytes) => Name::Bad,
                 // An empty one cannot be blanked.
                 _ if bytes.iter().all(|&byte| is_token(byte) && !byte.is_ascii_uppercase()) => Name::Regular,
                 _ => Name::Bad,

@@ -102,7 +102,7 @@ impl H2Reply {
         let Response { head, body } = response;
         let bodiless = self.is_head || has_no_body(head.status());
         let length = if bodiless { None } else { self.content_length(&head, &body) };
-        let said = if bodiless { None } else { head.content_length() };
+        let promised = length.or_else(|| head.content_length());
         let (status, fields) = head.into_h2(self.shared.server.config.server_header.as_ref(), length);
         let end = bodiless || body.is_empty();
         let response = http_response(status, fields);
@@ -125,7 +125,7 @@ impl H2Reply {
             }
             body => {
                 let download = stream::Download::new(stream, self.shared, record);
-                tokio::spawn(download.send(body, said));
+                tokio::spawn(download.send(body, promised));
             }
         }
     }
