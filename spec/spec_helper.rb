@@ -12,6 +12,7 @@ RSpec.configure do |config|
   config.example_status_persistence_file_path = ".rspec_status"
 
   config.include TemporaryFiles
-  config.include ServerHelper, file_path: %r{/spec/integration/}
-  config.include Http2Client, file_path: %r{/spec/integration/}
+  config.include ServerHelper, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
+  config.include Http2Client, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
+  config.include Siege, file_path: %r{/spec/(hostile|flow)/}
 end
