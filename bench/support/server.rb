@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "openssl"
+require "socket"
+require_relative "failure"
+require_relative "process_tree"
+
+module Bench
+  # A server process on a free port of 127.0.0.1, with TLS.
+  class Server
+    HOST = "127.0.0.1"
+    # Seconds for a server to listen, and to leave after TERM before it is killed.
+    START_DEADLINE = 60
+    STOP_DEADLINE = 10
+    POLL_INTERVAL = 0.05
+    # Lines of a server's output that are shown when it fails.
+    TAIL = 20
+
+    attr_reader :port, :protocol
+
+    # Yields the running server. The block of `command` gets the port and answers what to spawn.
+    def self.run(name, command)
+      server = new(name, command)
+      server.start
+      yield server
+    ensure
+      server&.stop
+    end
+
+    def initialize(name, command)
+      @name = name
+      @command = command
+      @log = File.join(OUTPUT, "#{name.gsub(/[^\w.-]+/, '_')}.log")
+    end
+
+    def start
+      @port = TCPServer.open(HOST, 0) { |socket| socket.local_address.ip_port }
+      FileUtils.mkdir_p(OUTPUT)
+      @pid = Process.spawn(*@command.call(@port), chdir: ROOT, in: File::NULL, out: @log, err: %i[child out],
+                                                  pgroup: true)
+      @tree = ProcessTree.new(@pid)
+      @protocol = wait_until_ready
+    end
+
+    def stop
+      return unless @pid && !reaped?
+
+      signal(:TERM)
+      return if wait_for_end
+
+      signal(:KILL)
+      Process.wait(@pid)
+    ensure
+      @pid = nil
+    end
+
+    def url(path)
+      "https://#{HOST}:#{port}#{path}"
+    end
+
+    # Seconds of CPU by process name.
+    def cpu = @tree.cpu
+
+    # Resident memory in KiB.
+    def rss = @tree.rss
+
+    # Raises Failure unless the process still runs.
+    def check
+      fail_with("ended") if reaped?
+    end
+
+    private
+
+    # The process answers a TLS handshake; the protocol that it picks is the one that it is measured with.
+    def wait_until_ready
+      deadline = now + START_DEADLINE
+      begin
+        handshake
+      rescue SystemCallError, OpenSSL::SSL::SSLError => e
+        check
+        fail_with("does not answer on port #{port} after #{START_DEADLINE} s (#{e.message})") if now > deadline
+        sleep(POLL_INTERVAL)
+        retry
+      end
+    end
+
+    def handshake
+      context = OpenSSL::SSL::SSLContext.new
+      context.alpn_protocols = %w[h2 http/1.1]
+      Socket.tcp(HOST, port, connect_timeout: START_DEADLINE) do |socket|
+        OpenSSL::SSL::SSLSocket.new(socket, context).connect.alpn_protocol || "http/1.1"
+      end
+    end
+
+    def wait_for_end
+      deadline = now + STOP_DEADLINE
+      until reaped?
+        return false if now > deadline
+
+        sleep(POLL_INTERVAL)
+      end
+      true
+    end
+
+    def reaped?
+      @reaped ||= !Process.wait(@pid, Process::WNOHANG).nil?
+    end
+
+    # The whole group: a server may have workers, or a shell around it.
+    def signal(name)
+      Process.kill(name, -@pid)
+    rescue Errno::ESRCH
+      # It ended by itself in between.
+      nil
+    end
+
+    def fail_with(what)
+      tail = File.foreach(@log).to_a.last(TAIL).join
+      raise Failure, "#{@name} #{what}; its output (#{@log}):\n#{tail}"
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+end
