@@ -60,14 +60,17 @@ impl Head {
 
     /// The first value of this name.
     pub fn get(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// All values of this name.
+    pub fn get_all<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let mut start = 0;
-        for (field, end) in &self.fields {
-            if field == name {
-                return Some(&self.values[start..*end as usize]);
-            }
+        self.fields.iter().filter_map(move |(field, end)| {
+            let value = &self.values[start..*end as usize];
             start = *end as usize;
-        }
-        None
+            (field == name).then_some(value)
+        })
     }
 
     /// The number in `content-length`, when there is a valid one.
