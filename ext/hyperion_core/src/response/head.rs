@@ -64,7 +64,7 @@ impl Head {
     }
 
     /// All values of this name.
-    pub fn get_all<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    pub fn get_all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let mut start = 0;
         self.fields.iter().filter_map(move |(field, end)| {
             let value = &self.values[start..*end as usize];
