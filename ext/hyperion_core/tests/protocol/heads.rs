@@ -272,12 +272,14 @@ async fn a_body_is_as_long_as_its_head_says() {
 
 #[tokio::test(start_paused = true)]
 async fn an_index_that_does_not_exist_is_a_connection_error() {
-    let bad: [&[u8]; 5] = [
-        b"\x80",             // index 0
-        b"\xff\x80\x80\x01", // beyond both tables
-        b"\x3f\xe2\x1f",     // a table larger than allowed
-        b"\x82\x20",         // a size update that is not first
-        b"\x00\x81\xff\x00", // a code of nothing but padding
+    let bad: [&[u8]; 7] = [
+        b"\x80",                         // index 0
+        b"\xff\x80\x80\x01",             // beyond both tables
+        b"\x3f\xe2\x1f",                 // a table larger than allowed
+        b"\x82\x20",                     // a size update that is not first
+        b"\x00\x81\xff\x00",             // a code of nothing but padding
+        b"\x00\x84\xff\xff\xff\xff\x00", // the end-of-string symbol
+        b"\x00\x81\x18\x00",             // padding that is not ones
     ];
     for block in bad {
         let harness = harness();

@@ -102,14 +102,11 @@ impl FrameGate {
         }
     }
 
-    /// Counts a frame, and checks its size; for DATA its payload is still to come.
+    /// Counts a frame; for DATA its payload is still to come.
     fn header(&mut self, header: &Header) -> Result<(), Reason> {
-        let Header { length, kind, flags, .. } = *header;
+        let Header { kind, flags, .. } = *header;
         if std::mem::take(&mut self.first) && (kind != SETTINGS || flags & FLAG_ACK != 0) {
             return Err(Reason::PROTOCOL_ERROR);
-        }
-        if length > self.max_frame_size || !has_valid_length(kind, flags, length) {
-            return Err(Reason::FRAME_SIZE_ERROR);
         }
         let allowed = match kind {
             DATA | HEADERS => {
@@ -184,6 +181,10 @@ impl FrameGate {
             self.pass -= passed;
             at += passed;
             let Some(header) = Header::parse(&bytes[at..]) else { return Ok(at) };
+            // At once: what is too long is not waited for.
+            if header.length > self.max_frame_size || !header.has_valid_length() {
+                return Err((at, Reason::FRAME_SIZE_ERROR));
+            }
             let end = at + FRAME_HEADER_LENGTH + header.length;
             if header.kind == DATA {
                 self.header(&header).map_err(|reason| (at, reason))?;
@@ -194,8 +195,6 @@ impl FrameGate {
                     .and_then(|()| self.payload(&header, &mut bytes[at + FRAME_HEADER_LENGTH..end]))
                     .map_err(|reason| (at, reason))?;
                 at = end;
-            } else if header.length > self.max_frame_size {
-                return Err((at, Reason::FRAME_SIZE_ERROR));
             } else {
                 return Ok(at);
             }
@@ -210,7 +209,12 @@ impl Gate for FrameGate {
             self.traffic.violate(reason);
             admitted
         });
-        self.traffic.set_head(admitted < bytes.len() || self.block.is_some());
+        if admitted == bytes.len() && self.block.is_none() {
+            self.traffic.end_head();
+        } else {
+            // The frames before it are whole: the one that is not has only begun.
+            self.traffic.begin_head(admitted > 0 && self.block.is_none());
+        }
         admitted
     }
 
@@ -226,18 +230,18 @@ impl Header {
         // The highest bit is reserved (RFC 9113, section 4.1).
         Some(Header { length, kind, flags, stream_id: u32::from_be_bytes(stream_id) & (u32::MAX >> 1) })
     }
-}
 
-/// RFC 9113, sections 6.3 to 6.9.
-fn has_valid_length(kind: u8, flags: u8, length: usize) -> bool {
-    match kind {
-        PRIORITY => length == 5,
-        RST_STREAM | WINDOW_UPDATE => length == 4,
-        SETTINGS if flags & FLAG_ACK != 0 => length == 0,
-        SETTINGS => length % 6 == 0,
-        PING => length == 8,
-        GOAWAY => length >= 8,
-        _ => true,
+    /// RFC 9113, sections 6.3 to 6.9.
+    fn has_valid_length(&self) -> bool {
+        match self.kind {
+            PRIORITY => self.length == 5,
+            RST_STREAM | WINDOW_UPDATE => self.length == 4,
+            SETTINGS if self.flags & FLAG_ACK != 0 => self.length == 0,
+            SETTINGS => self.length % 6 == 0,
+            PING => self.length == 8,
+            GOAWAY => self.length >= 8,
+            _ => true,
+        }
     }
 }
 

@@ -68,10 +68,13 @@ impl Traffic {
         Some(self.epoch + Duration::from_millis(since))
     }
 
-    pub(super) fn set_head(&self, open: bool) {
-        if !open {
-            self.head_since.store(0, Relaxed);
-        } else if self.head_since.load(Relaxed) == 0 {
+    pub(super) fn end_head(&self) {
+        self.head_since.store(0, Relaxed);
+    }
+
+    /// A head is incomplete: a new one, or the one that was before.
+    pub(super) fn begin_head(&self, is_new: bool) {
+        if is_new || self.head_since.load(Relaxed) == 0 {
             self.head_since.store(self.epoch.elapsed().as_millis() as u64 + 1, Relaxed);
         }
     }

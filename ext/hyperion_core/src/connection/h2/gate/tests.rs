@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -65,6 +67,38 @@ async fn frames_pass_whole_and_data_as_it_comes() {
     assert_eq!(gate.admit(&mut frame(DATA, 0, b"abcdef")[..12]), 12);
     assert!(traffic.head_since().is_none(), "a body has a timeout of its own");
     assert_eq!(gate.admit(&mut b"def\0\0".to_vec()), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_unfinished_frame_has_its_own_time() {
+    let (traffic, mut gate) = gate();
+    let (mut held, ping) = (Vec::new(), frame(PING, FLAG_ACK, b"12345678"));
+    // A busy peer, whose reads never end with a frame.
+    for _ in 0..20 {
+        held.extend([&ping[..], &ping[..5]].concat());
+        let admitted = gate.admit(&mut held);
+        assert!(traffic.head_since().unwrap().elapsed() < Duration::from_secs(1));
+        held.drain(..admitted);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        held.extend(&ping[5..]);
+    }
+    // A block of many frames is one head.
+    let (traffic, mut gate) = self::gate();
+    gate.admit(&mut frame(HEADERS, 0, b"\x82"));
+    for _ in 0..20 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        gate.admit(&mut frame(CONTINUATION, 0, b"\x84"));
+    }
+    assert!(traffic.head_since().unwrap().elapsed() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_of_a_wrong_size_is_not_waited_for() {
+    for header in [[1, 0, 0, PING, 0, 0, 0, 0, 0], [0, 0x40, 1, HEADERS, 4, 0, 0, 0, 1]] {
+        let (traffic, mut gate) = gate();
+        assert_eq!(gate.admit(&mut header.to_vec()), 0);
+        assert_eq!(traffic.violation(), Some(Reason::FRAME_SIZE_ERROR));
+    }
 }
 
 #[tokio::test(start_paused = true)]
