@@ -11,7 +11,7 @@ pub(crate) use collect::{CollectError, Collector};
 pub use file::FileBody;
 pub use incoming::{BodyError, Incoming};
 pub(crate) use incoming::{Feeder, incoming};
-pub(crate) use outgoing::{BodyFailure, Budgets, Charge, Chunk, ConnectionMemory, outgoing};
+pub(crate) use outgoing::{BodyFailure, Budgets, Charge, Chunk, ConnectionMemory, Overdraft, outgoing};
 pub use outgoing::{BodySender, Offer, PushError, ResponseBody};
 pub(crate) use spill::SpillBudget;
 

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use thiserror::Error;
 
 use super::spill::{SpillBudget, SpillFile};
-pub(crate) use memory::{Charge, ConnectionMemory};
+pub(crate) use memory::{Charge, ConnectionMemory, Overdraft};
 use queue::{Piece, Queue};
 
 /// What became of a chunk that was offered.

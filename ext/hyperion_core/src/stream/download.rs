@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use tokio::time::timeout_at;
 
-use crate::body::{BodyFailure, Charge, Chunk, ConnectionMemory, FileBody, ResponseBody};
+use crate::body::{BodyFailure, Charge, Chunk, ConnectionMemory, FileBody, Overdraft, ResponseBody};
 use crate::connection::{H2SendBuf as SendBuf, H2Shared as Shared};
 use crate::limits::Stall;
 use crate::report::{Event, Level};
@@ -19,6 +19,7 @@ pub(crate) struct Download {
     shared: Arc<Shared>,
     record: Option<Box<Record>>,
     stall: Stall,
+    overdraft: Arc<Overdraft>,
     /// Bytes sent since another stream could ask for the windows.
     turn: usize,
 }
@@ -41,14 +42,13 @@ enum Abort {
 const TURN: usize = 64 * 1024;
 /// Bytes read from a file at once: so many that the hop to a blocking thread does not show.
 const READ: usize = 256 * 1024;
-/// Bytes read at least, also beyond the memory that the connection may hold: others may keep that for longer than
-/// this stream's client deserves to wait.
+/// Bytes read at least, also beyond the memory that the connection may hold.
 const MIN_READ: usize = 16 * 1024;
 
 impl Download {
     pub(crate) fn new(stream: SendStream<SendBuf>, shared: Arc<Shared>, record: Box<Record>) -> Self {
         let stall = Stall::new(shared.server.config.timeouts.write);
-        Download { stream, shared, record: Some(record), stall, turn: 0 }
+        Download { stream, shared, record: Some(record), stall, overdraft: Arc::default(), turn: 0 }
     }
 
     /// Sends a whole body that flow control did not let through at once.
@@ -126,8 +126,16 @@ impl Download {
         self.stall.restart();
         let window = self.capacity(left.min(READ)).await?;
         let wanted = window.max(MIN_READ).min(left);
-        let memory = self.memory();
-        Ok(memory.try_charge(wanted).unwrap_or_else(|| memory.charge(wanted.min(MIN_READ))))
+        loop {
+            let memory = self.memory();
+            let charge =
+                memory.try_charge(wanted).or_else(|| memory.overdraw(wanted.min(MIN_READ), &self.overdraft));
+            match charge {
+                Some(charge) => return Ok(charge),
+                // Soon: the piece had a window, and write_timeout is on the connection.
+                None => self.overdraft.returned().await,
+            }
+        }
     }
 
     /// Sends `bytes` as the peer's windows allow.

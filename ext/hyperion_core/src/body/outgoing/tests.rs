@@ -177,3 +177,20 @@ proptest::proptest! {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(check(steps));
     }
 }
+
+#[tokio::test]
+async fn an_overdraft_is_for_one_piece_at_a_time() {
+    let memory = ConnectionMemory::new(10);
+    let _neighbour = memory.charge(10);
+    let overdraft = Arc::default();
+    let mut piece = memory.overdraw(4, &overdraft).unwrap();
+    let part = piece.split(3);
+    assert!(memory.overdraw(1, &overdraft).is_none());
+    drop(piece);
+    overdraft.returned().await;
+    assert!(memory.overdraw(1, &overdraft).is_none(), "three bytes are out yet");
+    drop(part);
+    overdraft.returned().await;
+    assert_eq!(memory.used(), 10);
+    assert!(memory.overdraw(1, &overdraft).is_some());
+}
