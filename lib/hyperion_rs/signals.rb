@@ -6,7 +6,7 @@ module HyperionRs
   class Signals
     NAMES = %w[INT TERM].freeze
 
-    # Runs the block with the traps set, in a thread of its own; the previous traps are restored after it.
+    # Runs the block with the traps set; the previous ones are restored after it.
     def self.handle(server, &block)
       new(server).handle(&block)
     end
@@ -16,9 +16,9 @@ module HyperionRs
       @draining = false
     end
 
-    def handle(&block)
+    def handle
       previous = NAMES.to_h { |name| [name, Signal.trap(name) { receive(name) }] }
-      wait_for(Thread.new(&block))
+      yield
     ensure
       # A handler that Ruby did not install reads as nil and cannot be put back.
       previous&.each { |name, handler| Signal.trap(name, handler || "DEFAULT") }
@@ -26,15 +26,6 @@ module HyperionRs
     end
 
     private
-
-    # Before Ruby 3.3, a signal wakes the main thread only where Ruby itself put it to sleep, as here, and not where it
-    # runs foreign code without the GVL, as a server does.
-    def wait_for(thread)
-      thread.report_on_exception = false
-      thread.value
-    ensure
-      thread.kill.join
-    end
 
     def receive(name)
       raise SignalException, name if @draining

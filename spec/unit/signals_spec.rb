@@ -41,15 +41,6 @@ RSpec.describe HyperionRs::Signals do
     expect { described_class.handle(server) { raise IOError, "why" } }.to raise_error(IOError, "why")
   end
 
-  it "ends the block's thread when the wait for it is interrupted" do
-    serving = Latch.new
-    waiting = Thread.new { described_class.handle(server) { serving.open(Thread.current) && Thread.stop } }
-    thread = serving.wait
-    waiting.kill
-    expect(thread.join(10)).to be(thread)
-    expect(waiting.join(10)).to be(waiting)
-  end
-
   it "restores the previous traps" do
     previous = -> {}
     original = Signal.trap("TERM", previous)
