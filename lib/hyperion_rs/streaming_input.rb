@@ -45,7 +45,8 @@ module HyperionRs
         found
       end
       line = take(@buffer.index(separator.b)&.+(separator.bytesize) || @buffer.bytesize)
-      line.empty? ? nil : (chomp ? line.chomp(separator) : line)
+      line.chomp!(separator) if chomp && !line.empty?
+      line unless line.empty?
     end
 
     # Yields the body as it comes.
