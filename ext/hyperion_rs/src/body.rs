@@ -1,5 +1,6 @@
 //! Sends the body of a Rack response, whichever of its shapes it has.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -26,6 +27,39 @@ pub(crate) struct Streaming {
     pub(crate) stream: Value,
 }
 
+/// The body of a Rack response, to be closed once. Lives on the stack of the worker.
+pub(crate) struct Body {
+    value: Value,
+    /// Rack 3 wants `to_ary` to close the body itself.
+    to_ary_closes: bool,
+    closed: Cell<bool>,
+}
+
+impl Body {
+    pub(crate) fn new(value: Value, rack_version: (u32, u32)) -> Self {
+        Body { value, to_ary_closes: rack_version.0 >= 3, closed: Cell::new(false) }
+    }
+
+    /// The whole body, when it says that it is one.
+    fn to_array(&self) -> Result<Option<RArray>, Error> {
+        if !self.value.respond_to("to_ary", false)? {
+            return Ok(None);
+        }
+        // Nil says that it is none after all, as bodies of Rails do that stream.
+        let array = RArray::from_value(self.value.funcall("to_ary", ())?);
+        self.closed.set(array.is_some() && self.to_ary_closes);
+        Ok(array)
+    }
+
+    /// Calls `close`, unless the body was closed.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        if self.closed.replace(true) || !self.value.respond_to("close", false)? {
+            return Ok(());
+        }
+        self.value.funcall::<_, _, Value>("close", ()).map(drop)
+    }
+}
+
 /// Whether the body is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -47,9 +81,11 @@ impl Streaming {
         ruby: &Ruby,
         responder: Responder,
         triple: Triple,
+        body: &Body,
         input: Value,
     ) -> Result<Sent, Error> {
-        let Triple { head, body, hijack, .. } = triple;
+        let Triple { head, hijack, .. } = triple;
+        let value = body.value;
         if responder.is_head() || matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             responder.respond_empty(head);
             return Ok(Sent::Whole);
@@ -57,35 +93,32 @@ impl Streaming {
         if let Some(callable) = hijack {
             return self.call(ruby, responder, head, callable, input);
         }
-        if let Some(array) = RArray::from_value(body) {
+        if let Some(array) = RArray::from_value(value) {
             return send_array(ruby, responder, head, array);
         }
-        if body.respond_to("trailers", false)? {
-            return self.each_with_trailers(ruby, responder, head, body);
+        if value.respond_to("trailers", false)? {
+            return self.each_with_trailers(ruby, responder, head, value);
         }
-        if let Some(file) = open_path(ruby, &head, body)? {
+        if let Some(file) = open_path(ruby, &head, value)? {
             responder.respond_file(head, file);
             return Ok(Sent::Whole);
         }
-        if body.respond_to("to_ary", false)? {
-            let array: Value = body.funcall("to_ary", ())?;
-            if let Some(array) = RArray::from_value(array) {
-                return send_array(ruby, responder, head, array);
-            }
+        if let Some(array) = body.to_array()? {
+            return send_array(ruby, responder, head, array);
         }
-        if body.respond_to("each", false)? {
+        if value.respond_to("each", false)? {
             let writer = ruby.obj_wrap(Writer::new(responder, head, false));
-            self.iterate(body, writer)?;
+            self.iterate(value, writer)?;
             Writer::finish(ruby, &writer, ruby.qnil().as_value())?;
             return Ok(Sent::Whole);
         }
-        if body.respond_to("call", false)? {
-            return self.call(ruby, responder, head, body, input);
+        if value.respond_to("call", false)? {
+            return self.call(ruby, responder, head, value, input);
         }
         // Dropped unused, the responder answers 500.
         Err(respond::invalid(
             ruby,
-            format_args!("{} is no body: it has neither each nor call", body.inspect()),
+            format_args!("{} is no body: it has neither each nor call", value.inspect()),
         ))
     }
 

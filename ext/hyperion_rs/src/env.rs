@@ -22,6 +22,9 @@ mod authority;
 /// Pairs gathered on the stack, where the garbage collector sees them, before they are inserted.
 const BATCH: usize = 64;
 
+/// The Rack that knows the path of `OPTIONS *`.
+const ASTERISK: (u32, u32) = (3, 1);
+
 struct Pairs {
     hash: VALUE,
     pairs: [VALUE; 2 * BATCH],
@@ -65,6 +68,10 @@ pub(crate) fn template(ruby: &Ruby, settings: &Settings, tls: bool, errors: Valu
         version.freeze();
         env.aset(text("rack.version"), version)?;
         env.aset(text("HTTP_VERSION"), text("HTTP/2"))?;
+    } else {
+        // That a response may have the header `rack.hijack`. Rack 2 promises by it a whole connection as well, which a
+        // stream is not.
+        env.aset(text("rack.hijack?"), true)?;
     }
     env.freeze();
     Ok(env)
@@ -77,6 +84,7 @@ pub(crate) fn build(
     request: &Request,
     input: &Input,
     pending: &Pending,
+    rack_version: (u32, u32),
 ) -> Result<RHash, Error> {
     let hints = EarlyHints::new(pending.clone()).into_value_with(ruby).as_raw();
     let keys = keys::keys(ruby);
@@ -85,7 +93,7 @@ pub(crate) fn build(
         // or in the new Hash.
         let hash = unsafe { rb_sys::rb_hash_dup(template.as_raw()) };
         let mut pairs = Pairs { hash, pairs: [0; 2 * BATCH], count: 0 };
-        request_line(ruby, &keys, &mut pairs, request);
+        request_line(ruby, &keys, &mut pairs, request, rack_version);
         peer(ruby, &keys, &mut pairs, request);
         pairs.push(keys.rack_input, input.value.as_raw());
         pairs.push(keys.early_hints, hints);
@@ -100,9 +108,14 @@ pub(crate) fn build(
     Ok(unsafe { RHash::from_value(Value::from_raw(env)).unwrap_unchecked() })
 }
 
-fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request) {
+fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, rack_version: (u32, u32)) {
     pairs.push(keys.request_method, method(keys, &request.method));
-    pairs.push(keys.path_info, string(request.path().as_bytes()));
+    let path = match request.path() {
+        // Earlier ones want a slash, or nothing.
+        "*" if rack_version < ASTERISK => keys.empty,
+        path => string(path.as_bytes()),
+    };
+    pairs.push(keys.path_info, path);
     let query = request.query();
     pairs.push(keys.query_string, if query.is_empty() { keys.empty } else { string(query.as_bytes()) });
     pairs.push(keys.request_uri, string(request.target.as_str().as_bytes()));

@@ -7,20 +7,26 @@ use hyperion_core::response::{Head, Outcome, Responder};
 use magnus::prelude::*;
 use magnus::{Error, RHash, RModule, Ruby, TypedData, method};
 
+use crate::fork::Ours;
 use crate::respond;
 
 /// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
 #[derive(Clone, Debug)]
-pub(crate) struct Pending(Arc<Mutex<Option<Responder>>>);
+pub(crate) struct Pending(Arc<Mutex<Option<Ours<Responder>>>>);
 
 impl Pending {
     pub(crate) fn new(responder: Responder) -> Self {
-        Pending(Arc::new(Mutex::new(Some(responder))))
+        Pending(Arc::new(Mutex::new(Some(Ours::new(responder)))))
     }
 
     /// The responder, for the response. `None` when it was answered before.
     pub(crate) fn take(&self) -> Option<Responder> {
-        self.lock().take()
+        self.lock().take().map(Ours::into_inner)
+    }
+
+    /// Whether the client has given up on the request.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.lock().as_mut().is_some_and(|responder| responder.is_disconnected())
     }
 
     /// Calls `on_finish` when the response is over; see [`Responder::on_finish`].
@@ -30,7 +36,7 @@ impl Pending {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Responder>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Ours<Responder>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,12 +2,15 @@
 //! that `HyperionRs::StreamingInput` wraps.
 
 use std::os::fd::IntoRawFd;
+use std::sync::{Mutex, PoisonError};
 
 use hyperion_core::body::{BodyError, Collected, Incoming, RequestBody};
 use magnus::prelude::*;
+use magnus::typed_data::Obj;
 use magnus::{Error, IntoValue, RClass, RHash, RModule, RString, Ruby, TypedData, Value, method};
 
 use crate::errors::Class;
+use crate::fork::Ours;
 use crate::gvl;
 
 /// The Ruby classes that inputs are made of; found once, marked by the server.
@@ -18,22 +21,32 @@ pub(crate) struct Classes {
     pub(crate) empty: Value,
 }
 
-/// The input of a request, and what has to be done with it when the request is over.
+/// The input of a request.
 pub(crate) struct Input {
     pub(crate) value: Value,
     /// Bytes, when all have come.
     pub(crate) length: Option<u64>,
     pub(crate) trailers: Option<Value>,
-    closes: bool,
+    end: End,
+}
+
+/// What has to be done with an input when the request is over.
+enum End {
+    /// It is memory of Ruby's.
+    Nothing,
+    /// The client may stop sending.
+    Close,
+    /// A temporary file is given back.
+    Release(Obj<Lease>),
 }
 
 impl Classes {
-    pub(crate) fn find(ruby: &Ruby) -> Result<Self, Error> {
+    pub(crate) fn find(ruby: &Ruby, rack_version: (u32, u32)) -> Result<Self, Error> {
         ruby.require("stringio")?;
         let module: RModule = ruby.class_object().const_get("HyperionRs")?;
         Ok(Classes {
             string_io: ruby.class_object().const_get("StringIO")?,
-            streaming: module.const_get("StreamingInput")?,
+            streaming: module.const_get(if rack_version.0 < 3 { "PipeInput" } else { "StreamingInput" })?,
             empty: module.const_get("EMPTY_INPUT")?,
         })
     }
@@ -42,15 +55,15 @@ impl Classes {
     pub(crate) fn input(&self, ruby: &Ruby, body: RequestBody) -> Result<Input, Error> {
         match body {
             RequestBody::Empty => {
-                Ok(Input { value: self.empty, length: None, trailers: None, closes: false })
+                Ok(Input { value: self.empty, length: None, trailers: None, end: End::Nothing })
             }
             RequestBody::Collected(body) => self.collected(ruby, body),
             RequestBody::Incoming(body) => {
-                let reader = Reader(body).into_value_with(ruby);
+                let reader = Reader(Ours::new(body)).into_value_with(ruby);
                 let value: Value = self.streaming.funcall("new", (reader,))?;
                 // Filled when the body has ended.
                 let trailers = value.funcall("trailers", ())?;
-                Ok(Input { value, length: None, trailers: Some(trailers), closes: true })
+                Ok(Input { value, length: None, trailers: Some(trailers), end: End::Close })
             }
         }
     }
@@ -63,7 +76,7 @@ impl Classes {
         };
         if let Some(bytes) = body.as_memory() {
             let value = self.string_io.funcall("new", (ruby.str_from_slice(bytes),))?;
-            return Ok(Input { value, length, trailers, closes: false });
+            return Ok(Input { value, length, trailers, end: End::Nothing });
         }
         let io_error = |error| Error::new(ruby.exception_io_error(), format!("request body: {error}"));
         let file =
@@ -71,17 +84,24 @@ impl Classes {
         // From here on Ruby owns the descriptor, and closes it when the IO is collected at the latest.
         let io: Value = ruby.class_file().funcall("for_fd", (file.into_raw_fd(), "rb"))?;
         io.funcall::<_, _, Value>("rewind", ())?;
-        // As long as the IO lives, the bytes count against spill_limit.
-        io.funcall::<_, _, Value>("instance_variable_set", ("@hyperion_rs_lease", Lease(body)))?;
-        Ok(Input { value: io, length, trailers, closes: true })
+        let lease = ruby.obj_wrap(Lease(Mutex::new(Some(Ours::new(body)))));
+        // As long as the IO lives and is open, the bytes count against spill_limit.
+        io.funcall::<_, _, Value>("instance_variable_set", ("@hyperion_rs_lease", lease))?;
+        Ok(Input { value: io, length, trailers, end: End::Release(lease) })
     }
 }
 
 impl Input {
     /// The request is over: gives files and windows back at once.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        if self.closes && !self.value.funcall::<_, _, bool>("closed?", ())? {
+        if let End::Nothing = self.end {
+            return Ok(());
+        }
+        if !self.value.funcall::<_, _, bool>("closed?", ())? {
             self.value.funcall::<_, _, Value>("close", ())?;
+        }
+        if let End::Release(lease) = self.end {
+            drop(lease.0.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
         Ok(())
     }
@@ -90,14 +110,14 @@ impl Input {
 /// Keeps the temporary file of a body, and its share of `spill_limit`.
 #[derive(TypedData)]
 #[magnus(class = "HyperionRs::Native::Lease", free_immediately)]
-struct Lease(#[allow(dead_code, reason = "held, not read")] Collected);
+struct Lease(Mutex<Option<Ours<Collected>>>);
 
 impl magnus::DataTypeFunctions for Lease {}
 
 /// A request body that is read while it arrives.
 #[derive(TypedData)]
 #[magnus(class = "HyperionRs::Native::Reader", free_immediately)]
-struct Reader(Incoming);
+struct Reader(Ours<Incoming>);
 
 impl magnus::DataTypeFunctions for Reader {}
 

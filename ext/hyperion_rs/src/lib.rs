@@ -3,10 +3,13 @@
 //! Ruby values live on the stack of a thread that holds the GVL, or are marked by an object that does; everything that
 //! crosses to the reactor is plain Rust data.
 
+#![allow(missing_docs, reason = "Ruby is the only caller; `magnus::init` makes a function that takes no doc")]
+
 mod body;
 mod cache;
 mod env;
 mod errors;
+mod fork;
 mod gvl;
 mod handle;
 mod input;
@@ -24,10 +27,10 @@ mod writer;
 use magnus::prelude::*;
 use magnus::{Error, Ruby};
 
-#[allow(missing_docs, reason = "the attribute makes an extern function that takes no doc")]
 #[magnus::init(name = "hyperion_rs")]
 fn init(ruby: &Ruby) -> Result<(), Error> {
     let native = ruby.define_module("HyperionRs")?.define_module("Native")?;
+    fork::watch();
     keys::init(ruby);
     handle::define(ruby, native)?;
     input::define(ruby, native)?;

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use hyperion_core::report::{Event, Level};
+use magnus::error::ErrorType;
 use magnus::prelude::*;
-use magnus::{Error, Ruby, Value};
+use magnus::{Error, RString, Ruby, Value};
 use tokio::sync::mpsc::Sender;
 
 use crate::supervisor::Notice;
@@ -51,26 +52,48 @@ impl Log {
     }
 }
 
-/// Writes one line.
-pub(crate) fn write(logger: Value, level: Level, line: &str) -> Result<(), Error> {
+/// Writes one line. A logger that fails does not stop the server: standard error is the last resort. The only error
+/// is the end of this thread.
+pub(crate) fn write(ruby: &Ruby, logger: Value, level: Level, line: &str) -> Result<(), Error> {
     let method = match level {
         Level::Debug => "debug",
         Level::Info => "info",
         Level::Warn => "warn",
         Level::Error => "error",
     };
-    logger.funcall::<_, _, Value>(method, (line,)).map(drop)
+    let logged = logger.funcall::<_, _, Value>(method, (line,));
+    let Err(failure) = unless_jump(logged)? else { return Ok(()) };
+    let line = format!("hyperion-rs: {line} (and the logger failed: {failure})");
+    // When that fails too, there is nobody left to tell.
+    let _ = unless_jump(ruby.module_kernel().funcall::<_, _, Value>("warn", (line,)))?;
+    Ok(())
 }
 
 /// Writes the full report of an exception that the application raised.
 pub(crate) fn write_exception(ruby: &Ruby, logger: Value, what: &str, error: &Error) -> Result<(), Error> {
-    let report: String = match error.value().filter(|value| value.is_kind_of(ruby.exception_exception())) {
-        Some(exception) => {
-            let options = ruby.hash_new();
-            options.aset(ruby.to_symbol("highlight"), false)?;
-            exception.funcall("full_message", (magnus::KwArgs(options),))?
-        }
-        None => error.to_string(),
+    let report = match unless_jump(report(ruby, error))? {
+        Ok(report) => report,
+        Err(failure) => format!("{error} (and its full message failed: {failure})"),
     };
-    write(logger, Level::Error, &format!("{what}: {report}"))
+    write(ruby, logger, Level::Error, &format!("{what}: {report}"))
+}
+
+/// Message, backtrace and causes, whatever bytes they hold.
+fn report(ruby: &Ruby, error: &Error) -> Result<String, Error> {
+    let Some(exception) = error.value().filter(|value| value.is_kind_of(ruby.exception_exception())) else {
+        return Ok(error.to_string());
+    };
+    let options = ruby.hash_new();
+    options.aset(ruby.to_symbol("highlight"), false)?;
+    let report: RString = exception.funcall("full_message", (magnus::KwArgs(options),))?;
+    // SAFETY: the bytes are copied before anything of Ruby is called.
+    Ok(String::from_utf8_lossy(unsafe { report.as_slice() }).into_owned())
+}
+
+/// Keeps what ends the thread apart from other errors.
+fn unless_jump<T>(result: Result<T, Error>) -> Result<Result<T, Error>, Error> {
+    match result {
+        Err(jump) if matches!(jump.error_type(), ErrorType::Jump(_)) => Err(jump),
+        result => Ok(result),
+    }
 }

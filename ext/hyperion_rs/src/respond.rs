@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode};
 use hyperion_core::response::Head;
 use magnus::prelude::*;
 use magnus::r_hash::ForEach;
-use magnus::{Error, RArray, RHash, RString, Ruby, Value};
+use magnus::{Error, RArray, RHash, RString, Ruby, TryConvert, Value};
 
 mod names;
 
@@ -42,6 +42,7 @@ impl Triple {
             (triple.entry(0)?, triple.entry(1)?, triple.entry(2)?);
         let mut head = Head::new(status_code(ruby, status)?);
         let hijack = fields(ruby, &mut head, headers)?;
+        check_length(ruby, &head)?;
         Ok(Triple { head, status, headers, body, hijack })
     }
 }
@@ -57,6 +58,20 @@ fn status_code(ruby: &Ruby, status: Value) -> Result<StatusCode, Error> {
         // 1xx is sent by other means (RFC 9110, section 15.2).
         .filter(|status| !status.is_informational())
         .ok_or_else(|| invalid(ruby, format_args!("status must be from 200 to 999, is {}", status.inspect())))
+}
+
+/// A length that clients understand in two ways is how one response becomes two (RFC 9112, section 11.2).
+fn check_length(ruby: &Ruby, head: &Head) -> Result<(), Error> {
+    let mut values = head.get_all(&CONTENT_LENGTH);
+    let Some(value) = values.next() else { return Ok(()) };
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || head.content_length().is_none() {
+        let value = String::from_utf8_lossy(value);
+        return Err(invalid(ruby, format_args!("content-length must be one number, is {value:?}")));
+    }
+    if values.next().is_some() {
+        return Err(invalid(ruby, "there is more than one content-length"));
+    }
+    Ok(())
 }
 
 /// Adds the fields of a Hash, or of what yields pairs. Answers the value of `rack.hijack`.
@@ -77,8 +92,6 @@ pub(crate) fn fields(ruby: &Ruby, head: &mut Head, headers: Value) -> Result<Opt
     }
     Ok(hijack)
 }
-
-use magnus::TryConvert;
 
 fn add(
     ruby: &Ruby,

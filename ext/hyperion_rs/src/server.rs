@@ -16,6 +16,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::body::Streaming;
 use crate::errors::Class;
+use crate::fork::{self, Ours};
 use crate::input::Classes;
 use crate::settings::{Settings, TlsSettings};
 use crate::supervisor::{Bridge, Door, Notice, Supervisor};
@@ -30,7 +31,7 @@ pub(crate) struct NativeServer {
     bridge: Arc<Bridge>,
     notices: Mutex<Option<Receiver<Notice>>>,
     bound: Mutex<Option<Server>>,
-    running: OnceLock<Running>,
+    running: OnceLock<Ours<Running>>,
     stopped: AtomicBool,
 }
 
@@ -47,6 +48,7 @@ pub(crate) struct Roots {
     /// What `rack.response_finished` callbacks are called with, by number.
     finishing: Opaque<RHash>,
     next_finishing: AtomicU64,
+    rack_version: (u32, u32),
 }
 
 /// The arguments of `rack.response_finished`, and the callbacks.
@@ -57,7 +59,8 @@ impl Roots {
         let tls = !matches!(settings.tls, TlsSettings::Off);
         let errors: Value = ruby.eval("$stderr")?;
         let template = env::template(ruby, settings, tls, errors)?;
-        let (classes, streaming) = (Classes::find(ruby)?, Streaming::find(ruby)?);
+        let classes = Classes::find(ruby, settings.rack_version)?;
+        let streaming = Streaming::find(ruby)?;
         Ok(Roots {
             app: app.into(),
             logger: logger.into(),
@@ -69,6 +72,7 @@ impl Roots {
             stream: streaming.stream.into(),
             finishing: ruby.hash_new().into(),
             next_finishing: AtomicU64::new(0),
+            rack_version: settings.rack_version,
         })
     }
 
@@ -106,6 +110,11 @@ impl Roots {
         Streaming { each: ruby.get_inner(self.each), stream: ruby.get_inner(self.stream) }
     }
 
+    /// Of the Rack that is loaded: major and minor.
+    pub(crate) fn rack_version(&self) -> (u32, u32) {
+        self.rack_version
+    }
+
     /// Keeps the arguments of `rack.response_finished` until the response is over; answers their number.
     pub(crate) fn remember(
         &self,
@@ -138,7 +147,7 @@ impl NativeServer {
     fn new(ruby: &Ruby, app: Value, settings: RHash, logger: Value) -> Result<Self, Error> {
         let settings = Settings::new(ruby, settings)?;
         let roots = Roots::new(ruby, app, logger, &settings)?;
-        let (bridge, notices) = Bridge::new(settings.threads_min);
+        let (bridge, notices) = Bridge::new(settings.threads_min, settings.threads_max);
         bridge.log.follow(logger)?;
         Ok(NativeServer {
             roots,
@@ -172,10 +181,9 @@ impl NativeServer {
         let notices = notices.ok_or_else(|| misuse("a server runs once"))?;
         let bridge = rb_self.bridge.clone();
         let running = rb_self.start(ruby, server)?;
-        let Settings { threads_min, threads_max, .. } = rb_self.settings;
         let threads = ruby.ary_new();
-        let mut supervisor = Supervisor { ruby, server: rb_self, bridge, notices, threads_max, threads };
-        let supervised = supervisor.supervise(running, threads_min).and_then(|()| supervisor.join());
+        let mut supervisor = Supervisor { ruby, server: rb_self, bridge, notices, threads };
+        let supervised = supervisor.supervise(running).and_then(|()| supervisor.join());
         if supervised.is_err() {
             // An exception ended the wait, such as an Interrupt: what serves is not left behind.
             running.shutdown();
@@ -188,6 +196,7 @@ impl NativeServer {
     fn start(&self, ruby: &Ruby, server: Server) -> Result<&Running, Error> {
         let io_error = |error| Error::new(ruby.exception_io_error(), format!("cannot start: {error}"));
         let bridge = self.bridge.clone();
+        fork::settle();
         let running = crate::signals::blocked(|| {
             std::thread::Builder::new().name("hyperion-stall".into()).spawn({
                 let bridge = bridge.clone();
@@ -196,7 +205,7 @@ impl NativeServer {
             server.start(Arc::new(Door(bridge)))
         });
         let running = self.running.get_or_init({
-            let running = running.map_err(io_error)?;
+            let running = Ours::new(running.map_err(io_error)?);
             || running
         });
         if self.stopped.load(Ordering::SeqCst) {

@@ -7,6 +7,8 @@ use crate::supervisor::{Bridge, Notice};
 
 /// How long nothing may be popped while requests wait, before that counts as a stall.
 const STALL: Duration = Duration::from_millis(4);
+/// How often the monitor looks again while there are as many workers as there may be.
+const FULL: Duration = Duration::from_millis(50);
 /// How often the monitor looks whether it is still needed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -18,6 +20,11 @@ pub(crate) fn watch(bridge: &Bridge) {
             return;
         }
         if before.jobs == 0 || before.idle > 0 {
+            continue;
+        }
+        if bridge.room() == 0 {
+            // No worker may be added before one has gone, which takes longer than this.
+            std::thread::sleep(FULL);
             continue;
         }
         let (cpu, begin) = (bridge.busy_cpu(), Instant::now());

@@ -11,6 +11,7 @@ use hyperion_core::response::Outcome;
 use hyperion_core::{Exchange, Handler};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
+use crate::fork;
 use crate::log::Log;
 
 mod cpu;
@@ -45,6 +46,7 @@ pub(crate) struct Bridge {
     pub(crate) log: Log,
     notices: Sender<Notice>,
     threads_min: usize,
+    threads_max: usize,
     /// Workers that are alive.
     count: AtomicUsize,
     next_id: AtomicUsize,
@@ -56,13 +58,14 @@ pub(crate) struct Bridge {
 const NOTICES: usize = 1024;
 
 impl Bridge {
-    pub(crate) fn new(threads_min: usize) -> (Arc<Self>, Receiver<Notice>) {
+    pub(crate) fn new(threads_min: usize, threads_max: usize) -> (Arc<Self>, Receiver<Notice>) {
         let (notices, receiver) = mpsc::channel(NOTICES);
         let bridge = Arc::new_cyclic(|this| Bridge {
             queue: Queue::default(),
             log: Log::new(notices.clone()),
             notices,
             threads_min,
+            threads_max,
             count: AtomicUsize::new(0),
             next_id: AtomicUsize::new(0),
             places: Mutex::default(),
@@ -77,13 +80,23 @@ impl Bridge {
     }
 
     pub(crate) fn notify(&self, notice: Notice) {
-        // A full channel means that the supervisor has enough to do; what it misses shows up again.
+        // A full channel means that the supervisor has enough to do; it counts the workers after each notice anyway.
         let _ = self.notices.try_send(notice);
     }
 
     /// Workers that are alive.
     pub(crate) fn workers(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// Workers that are missing.
+    pub(crate) fn vacancies(&self) -> usize {
+        self.threads_min.saturating_sub(self.workers())
+    }
+
+    /// Workers that may be added.
+    pub(crate) fn room(&self) -> usize {
+        self.threads_max.saturating_sub(self.workers())
     }
 
     /// CPU time of the workers that have a job, so far.
@@ -147,6 +160,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        if fork::is_child() {
+            return;
+        }
         self.bridge.queue.leave(self.id);
         self.bridge.places().remove(&self.id);
         let died = !self.left.load(Relaxed);

@@ -12,9 +12,10 @@ use magnus::prelude::*;
 use magnus::typed_data::Obj;
 use magnus::{Error, RArray, RHash, Ruby, Value};
 
-use crate::body::Sent;
+use crate::body::{Body, Sent};
 use crate::env;
 use crate::errors::{self, Class};
+use crate::fork;
 use crate::gvl;
 use crate::handle::Pending;
 use crate::input::Input;
@@ -83,17 +84,25 @@ impl Worker<'_> {
         let Exchange { request, body, responder } = exchange;
         let roots = self.roots();
         let pending = Pending::new(responder);
+        if pending.is_disconnected() {
+            return Ok(());
+        }
         let input = match roots.input_classes(self.ruby).input(self.ruby, body) {
             Ok(input) => input,
             Err(error) => return self.failed(&pending, "request body", error),
         };
-        let env = match env::build(self.ruby, roots.template(self.ruby), &request, &input, &pending) {
+        let template = roots.template(self.ruby);
+        let env = match env::build(self.ruby, template, &request, &input, &pending, roots.rack_version()) {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),
         };
         let guard = Unanswered(&pending);
         let what = || format!("{} {}", request.method, request.path());
-        let ended = match roots.app(self.ruby).funcall::<_, _, Value>("call", (env,)) {
+        let answered = roots.app(self.ruby).funcall::<_, _, Value>("call", (env,));
+        if fork::is_child() {
+            return Err(self.left_behind());
+        }
+        let ended = match answered {
             Ok(answer) => self.answer(&pending, env, answer, &input, what),
             Err(error) => {
                 self.watch(&pending, env, None, Some(&error))?;
@@ -121,16 +130,16 @@ impl Worker<'_> {
             Ok(triple) => triple,
             Err(error) => {
                 self.watch(pending, env, None, Some(&error))?;
-                let body = RArray::from_value(answer).map(|array| array.entry::<Value>(2)).transpose()?;
-                let closed = body.map_or(Ok(()), |body| self.close(body));
+                let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
+                let closed = body.map_or(Ok(()), |body| self.close(&self.body(body)));
                 return self.failed(pending, &what(), error).and(closed).map(|()| Sent::Whole);
             }
         };
         self.watch(pending, env, Some(&triple), None)?;
-        let body = triple.body;
+        let body = self.body(triple.body);
         let sent = match pending.take() {
             Some(responder) => {
-                self.roots().streaming(self.ruby).send(self.ruby, responder, triple, input.value)
+                self.roots().streaming(self.ruby).send(self.ruby, responder, triple, &body, input.value)
             }
             None => Ok(Sent::Whole),
         };
@@ -138,18 +147,22 @@ impl Worker<'_> {
             Ok(sent) => Ok(sent),
             Err(error) => self.body_failed(&what(), error).map(|()| Sent::Whole),
         };
-        self.close(body)?;
+        self.close(&body)?;
         sent
     }
 
+    fn body(&self, value: Value) -> Body {
+        Body::new(value, self.roots().rack_version())
+    }
+
+    /// The application forked, and the child came back here, where no server is: the child ends.
+    fn left_behind(&self) -> Error {
+        Error::new(self.ruby.exception_system_exit(), "a child process came back from the application")
+    }
+
     /// `body.close`, once, whatever came before.
-    fn close(&self, body: Value) -> Result<(), Error> {
-        let closed = match body.respond_to("close", false) {
-            Ok(true) => body.funcall::<_, _, Value>("close", ()).map(drop),
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        self.tolerate("closing the response body", closed)
+    fn close(&self, body: &Body) -> Result<(), Error> {
+        self.tolerate("closing the response body", body.close())
     }
 
     /// Answers 500, or what the error stands for, and logs it.
@@ -178,11 +191,12 @@ impl Worker<'_> {
         }
         if Class::ClientDisconnected.is(self.ruby, &error) {
             if self.bridge.log.enabled(Level::Debug) {
-                log::write(self.roots().logger(self.ruby), Level::Debug, &format!("{what}: {error}"))?;
+                let logger = self.roots().logger(self.ruby);
+                log::write(self.ruby, logger, Level::Debug, &format!("{what}: {error}"))?;
             }
             return Ok(());
         }
-        self.complain(what, &error)
+        log::write_exception(self.ruby, self.roots().logger(self.ruby), what, &error)
     }
 
     /// Logs what went wrong beside a response that is not touched by it.
@@ -190,19 +204,6 @@ impl Worker<'_> {
         match result {
             Err(error) => self.body_failed(what, error),
             Ok(()) => Ok(()),
-        }
-    }
-
-    fn complain(&self, what: &str, error: &Error) -> Result<(), Error> {
-        let logged = log::write_exception(self.ruby, self.roots().logger(self.ruby), what, error);
-        match logged {
-            // The logger fails: standard error is the last resort.
-            Err(failure) if !matches!(failure.error_type(), ErrorType::Jump(_)) => {
-                self.ruby
-                    .warning(&format!("hyperion-rs: {what}: {error} (and the logger failed: {failure})"));
-                Ok(())
-            }
-            logged => logged,
         }
     }
 
@@ -220,7 +221,7 @@ impl Worker<'_> {
         if callbacks.is_empty() {
             return Ok(());
         }
-        let error = error.and_then(Error::value);
+        let error = error.map(errors::exception).transpose()?;
         let (status, headers) = triple.map(|triple| (triple.status, triple.headers)).unzip();
         let id = self.roots().remember(self.ruby, (env, status, headers, error, callbacks))?;
         let bridge = self.bridge.this();

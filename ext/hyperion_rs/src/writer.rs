@@ -9,6 +9,7 @@ use magnus::prelude::*;
 use magnus::{Error, RModule, RString, Ruby, TypedData, Value, method};
 
 use crate::errors::Class;
+use crate::fork::Ours;
 use crate::{gvl, respond};
 
 /// Bytes taken from a String at once. A longer one is copied piece by piece, as there is room.
@@ -18,7 +19,7 @@ const PIECE: usize = 64 * 1024;
 #[derive(TypedData)]
 #[magnus(class = "HyperionRs::Native::Writer", free_immediately)]
 pub(crate) struct Writer {
-    state: Mutex<State>,
+    state: Ours<Mutex<State>>,
 }
 
 impl magnus::DataTypeFunctions for Writer {}
@@ -28,6 +29,8 @@ enum State {
     Head(Responder, Head, u64),
     /// Chunks follow; with a known length, so many bytes.
     Open(Arc<BodySender>, Option<u64>),
+    /// All the bytes that `content-length` promised were sent at once.
+    Whole,
     /// Nothing can be written any more.
     Closed,
 }
@@ -39,7 +42,7 @@ impl Writer {
             Some(length) => State::Head(responder, head, length),
             None => State::Open(Arc::new(responder.respond_streaming(head)), None),
         };
-        Writer { state: Mutex::new(state) }
+        Writer { state: Ours::new(Mutex::new(state)) }
     }
 
     /// Sends a String; blocks, without the GVL, while there is no room. Raises ClientDisconnected when nobody reads.
@@ -73,26 +76,35 @@ impl Writer {
     /// Ends the body, with a Hash of trailers or nil.
     pub(crate) fn finish(ruby: &Ruby, rb_self: &Self, trailers: Value) -> Result<(), Error> {
         let trailers = respond::trailers(ruby, trailers)?;
-        let state = std::mem::replace(&mut *rb_self.lock(), State::Closed);
+        let state = rb_self.end();
         match state {
             // Less came than promised: nothing at all. The length is put right when it is sent.
             State::Head(responder, head, _) => responder.respond_full(head, Bytes::new()),
             State::Open(sender, left) if left.unwrap_or(0) == 0 => {
                 sender.finish(trailers.map(Head::into_trailers))
             }
-            State::Open(sender, _) => sender.fail(),
-            State::Closed => {}
+            State::Open(sender, left) => {
+                sender.fail();
+                let left = left.unwrap_or(0);
+                let reason = format_args!("the body is {left} bytes shorter than its content-length");
+                return Err(respond::invalid(ruby, reason));
+            }
+            State::Whole | State::Closed => {}
         }
         Ok(())
     }
 
     /// Ends the response as failed: the client sees that it is not whole.
     pub(crate) fn abort(&self) {
-        match std::mem::replace(&mut *self.lock(), State::Closed) {
+        match self.end() {
             State::Open(sender, _) => sender.fail(),
             // Dropped unused, the responder answers 500.
-            State::Head(..) | State::Closed => {}
+            State::Head(..) | State::Whole | State::Closed => {}
         }
+    }
+
+    fn end(&self) -> State {
+        std::mem::replace(&mut *self.lock(), State::Closed)
     }
 
     /// Whether nothing can be written any more.
@@ -100,7 +112,7 @@ impl Writer {
         match &*self.lock() {
             State::Head(..) => false,
             State::Open(sender, _) => sender.is_closed(),
-            State::Closed => true,
+            State::Whole | State::Closed => true,
         }
     }
 
@@ -111,37 +123,18 @@ impl Writer {
         chunk: RString,
         offset: usize,
     ) -> Result<Option<(Arc<BodySender>, Bytes)>, Error> {
-        // SAFETY: nothing below calls Ruby before the slice's last use, but for errors, which end it. The application
-        // may have changed the string while the last piece waited for room: the range is taken anew each time.
+        // SAFETY: nothing of Ruby is called while the slice is in use. The application may have changed the string
+        // while the last piece waited for room: the range is taken anew each time.
         let bytes = unsafe { chunk.as_slice() };
         let rest = bytes.get(offset..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);
         }
-        let mut state = self.lock();
-        if let State::Head(_, _, length) = *state {
-            let State::Head(responder, head, _) = std::mem::replace(&mut *state, State::Closed) else {
-                return Ok(None);
-            };
-            if rest.len() as u64 == length && rest.len() <= PIECE {
-                responder.respond_full(head, Bytes::copy_from_slice(rest));
-                return Ok(None);
-            }
-            *state = State::Open(Arc::new(responder.respond_streaming(head)), Some(length));
-        }
-        match &mut *state {
-            State::Open(sender, left) => {
-                let piece = &rest[..rest.len().min(PIECE)];
-                if let Some(left) = left {
-                    let Some(after) = left.checked_sub(piece.len() as u64) else {
-                        return Err(respond::invalid(ruby, "the body is longer than its content-length"));
-                    };
-                    *left = after;
-                }
-                Ok(Some((sender.clone(), Bytes::copy_from_slice(piece))))
-            }
-            State::Head(..) | State::Closed => Err(push_error(ruby, PushError::Closed)),
-        }
+        let next = self.lock().next(rest);
+        next.map_err(|refusal| match refusal {
+            Refusal::Closed => push_error(ruby, PushError::Closed),
+            Refusal::TooLong => respond::invalid(ruby, "the body is longer than its content-length"),
+        })
     }
 
     /// The last promised byte was taken: the body is whole, and END_STREAM goes with it.
@@ -159,6 +152,40 @@ impl Writer {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why bytes cannot be sent.
+enum Refusal {
+    Closed,
+    TooLong,
+}
+
+impl State {
+    /// Takes the first bytes of `rest`, which is not empty. Sends the head before them, if that is still to be done.
+    fn next(&mut self, rest: &[u8]) -> Result<Option<(Arc<BodySender>, Bytes)>, Refusal> {
+        match std::mem::replace(self, State::Closed) {
+            State::Head(responder, head, length) if rest.len() as u64 == length && rest.len() <= PIECE => {
+                *self = State::Whole;
+                responder.respond_full(head, Bytes::copy_from_slice(rest));
+                return Ok(None);
+            }
+            State::Head(responder, head, length) => {
+                *self = State::Open(Arc::new(responder.respond_streaming(head)), Some(length));
+            }
+            state => *self = state,
+        }
+        match self {
+            State::Open(sender, left) => {
+                let piece = &rest[..rest.len().min(PIECE)];
+                if let Some(left) = left {
+                    *left = left.checked_sub(piece.len() as u64).ok_or(Refusal::TooLong)?;
+                }
+                Ok(Some((sender.clone(), Bytes::copy_from_slice(piece))))
+            }
+            State::Whole => Err(Refusal::TooLong),
+            State::Head(..) | State::Closed => Err(Refusal::Closed),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{gvl, log, worker};
 
 /// After the connections are closed: for workers to come to an end by themselves.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// For those that were killed to run their `ensure` clauses, and close their bodies.
+const KILL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Looks after the worker threads of one server, on the thread that called `run`.
 pub(crate) struct Supervisor<'a> {
@@ -24,17 +26,14 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) server: Obj<NativeServer>,
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) notices: Receiver<Notice>,
-    pub(crate) threads_max: usize,
     /// On the stack, where the garbage collector sees it.
     pub(crate) threads: RArray,
 }
 
 impl Supervisor<'_> {
     /// Starts workers, and keeps them until the server has finished.
-    pub(crate) fn supervise(&mut self, running: &Running, threads_min: usize) -> Result<(), Error> {
-        for _ in 0..threads_min {
-            self.spawn()?;
-        }
+    pub(crate) fn supervise(&mut self, running: &Running) -> Result<(), Error> {
+        self.fill()?;
         loop {
             let next = async {
                 tokio::select! {
@@ -52,7 +51,13 @@ impl Supervisor<'_> {
     /// Lets the workers come to an end, and kills those that do not.
     pub(crate) fn join(&mut self) -> Result<(), Error> {
         self.bridge.queue.close();
-        let deadline = Instant::now() + JOIN_TIMEOUT;
+        self.wait_for_workers(JOIN_TIMEOUT)?;
+        self.kill()?;
+        self.wait_for_workers(KILL_TIMEOUT)
+    }
+
+    fn wait_for_workers(&mut self, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
         while self.bridge.workers() > 0 {
             match gvl::wait_until(self.ruby, self.notices.recv(), Some(deadline))? {
                 Some(Some(Notice::Log(level, line))) => self.write(level, &line)?,
@@ -60,7 +65,7 @@ impl Supervisor<'_> {
                 Some(None) | None => break,
             }
         }
-        self.kill()
+        Ok(())
     }
 
     /// Kills the workers that are left.
@@ -80,11 +85,11 @@ impl Supervisor<'_> {
                 self.forget_dead()?;
                 if died {
                     self.write(Level::Warn, "a worker thread died and is replaced")?;
-                    self.spawn()?;
                 }
             }
             Notice::Grow(wanted) => self.grow(wanted)?,
         }
+        self.fill()?;
         match self.bridge.log.take_dropped() {
             0 => Ok(()),
             dropped => {
@@ -93,17 +98,19 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Takes care that the workers are not too few.
+    fn fill(&mut self) -> Result<(), Error> {
+        (0..self.bridge.vacancies()).try_for_each(|_| self.spawn())
+    }
+
     /// Adds workers, when what the monitor saw is still so.
     fn grow(&mut self, wanted: usize) -> Result<(), Error> {
         let backlog = self.bridge.queue.backlog();
         if backlog.idle > 0 {
             return Ok(());
         }
-        let room = self.threads_max.saturating_sub(self.bridge.workers());
-        for _ in 0..wanted.min(backlog.jobs).min(room) {
-            self.spawn()?;
-        }
-        Ok(())
+        let count = wanted.min(backlog.jobs).min(self.bridge.room());
+        (0..count).try_for_each(|_| self.spawn())
     }
 
     fn spawn(&mut self) -> Result<(), Error> {
@@ -133,6 +140,6 @@ impl Supervisor<'_> {
     }
 
     fn write(&self, level: Level, line: &str) -> Result<(), Error> {
-        log::write(self.server.roots().logger(self.ruby), level, line)
+        log::write(self.ruby, self.server.roots().logger(self.ruby), level, line)
     }
 }
