@@ -15,4 +15,5 @@ RSpec.configure do |config|
   config.include ServerHelper, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
   config.include Http2Client, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
   config.include Siege, file_path: %r{/spec/(hostile|flow)/}
+  config.include Eventually, file_path: %r{/spec/(grpc|hostile|flow)/}
 end

@@ -42,6 +42,11 @@ class RawSocket
     @outgoing.empty? && !@closed && !@deaf
   end
 
+  # Sends a few bytes without reading.
+  def write_deaf(bytes)
+    @io.write(bytes)
+  end
+
   def closed?
     @closed
   end
