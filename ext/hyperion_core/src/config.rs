@@ -31,7 +31,8 @@ pub struct Config {
 pub struct Http2 {
     /// SETTINGS_MAX_CONCURRENT_STREAMS; more are answered REFUSED_STREAM.
     pub max_concurrent_streams: u32,
-    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes of request body a stream may have in flight.
+    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes of request body a stream may have in flight. The window of a connection
+    /// is that of all its streams: so much of streamed bodies can be in memory while the application reads none.
     pub initial_window_size: u32,
     /// SETTINGS_MAX_FRAME_SIZE, in bytes.
     pub max_frame_size: u32,

@@ -67,8 +67,10 @@ where
     let http2 = server.config.http2.clamped();
     let gate = FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size);
     let mut wire = Wire::new(io, gate);
-    converse(&mut wire, traffic, peer, server, permit).await;
+    converse(&mut wire, traffic, peer, server, permit.clone()).await;
     super::linger::linger(&mut wire).await;
+    // Until now the stop has waited: with the process, the socket would go, and what the client has not read yet.
+    drop(permit);
 }
 
 async fn converse<T>(

@@ -37,7 +37,22 @@ async fn an_idle_connection_closes_at_once() {
     let last = client.goaway().await;
     assert_eq!((last.reason(), last.last_stream()), (reason::NO_ERROR, 1));
     assert!(client.rest().await.is_empty());
+    drop(client);
     assert!(stop.await.unwrap() < Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stop_waits_until_the_last_frames_can_have_been_read() {
+    let harness = harness();
+    let mut client = harness.client().await;
+    let stop = begin_stop(&harness).await;
+    first_goaway(&mut client).await;
+    client.goaway().await;
+    // Unread at the server's end, these would make its socket send a reset when it is closed.
+    client.send(Frame::ping([0; 8])).await;
+    assert!(!stop.is_finished());
+    assert!(client.rest().await.is_empty());
+    assert!(stop.await.unwrap() < Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
