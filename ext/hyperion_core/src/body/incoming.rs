@@ -44,8 +44,9 @@ struct State {
     trailers: Option<HeaderMap>,
     drained_since: Instant,
     reader: Option<Waker>,
-    /// Gives the window back as chunks are read.
-    flow: h2::FlowControl,
+    /// Gives the window back as chunks are read. Only as long as there are any: it keeps the stream, which is to be reset
+    /// when nobody wants its rest, and the application may keep its end for long.
+    flow: Option<h2::FlowControl>,
     /// Set by the first read, for a client that waits for a 100.
     wanted: bool,
     closed: bool,
@@ -60,7 +61,7 @@ pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
         trailers: None,
         drained_since: Instant::now(),
         reader: None,
-        flow,
+        flow: Some(flow),
         wanted: false,
         closed: false,
         feeder: None,
@@ -81,8 +82,7 @@ impl Incoming {
             state.wake_feeder();
         }
         if let Some(chunk) = state.pop() {
-            // The stream may be gone already; then there is no window to give back.
-            let _ = state.flow.release_capacity(chunk.len());
+            state.release(chunk.len());
             return Poll::Ready(Ok(Some(chunk)));
         }
         match state.end {
@@ -130,6 +130,7 @@ impl Feeder {
         let mut state = lock(&self.0);
         if state.end.is_none() {
             state.end = Some(end.map(|trailers| state.trailers = trailers));
+            state.release(0);
             state.wake_reader();
         }
     }
@@ -194,8 +195,18 @@ impl State {
     fn discard(&mut self) {
         let chunks: usize = self.chunks.drain(..).map(|chunk| chunk.len()).sum();
         let unread = chunks + std::mem::take(&mut self.tail).len();
-        // As in `poll_read`: without a stream there is no window.
-        let _ = self.flow.release_capacity(unread);
+        self.release(unread);
+    }
+
+    /// Gives window back, and the stream when no more of it will be read.
+    fn release(&mut self, bytes: usize) {
+        if let Some(flow) = &mut self.flow {
+            // The stream may be gone already; then there is no window to give back.
+            let _ = flow.release_capacity(bytes);
+        }
+        if self.closed || (self.end.is_some() && self.is_empty()) {
+            self.flow = None;
+        }
     }
 
     fn wake_reader(&mut self) {

@@ -307,6 +307,34 @@ async fn a_response_before_the_end_of_the_body_stops_the_upload() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_is_kept_does_not_keep_its_stream() {
+    let mut harness = harness_with(streaming);
+    let mut client = harness.client().await;
+    client.open(1, &post("/manual")).await;
+    let (body, responder) = incoming(&mut harness).await;
+    body.close();
+    responder.respond_empty(ok());
+    assert_eq!(client.response(1).await.status, 200);
+    assert_eq!(client.reset_of(1).await, reason::NO_ERROR);
+    drop(body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_came_too_slowly_does_not_keep_its_stream() {
+    let mut harness = harness_with(streaming);
+    let mut client = harness.client().await;
+    client.open(1, &post("/manual")).await;
+    let (body, responder) = incoming(&mut harness).await;
+    client.send(Frame::data(1, *b"some")).await;
+    assert_eq!(read(&body).await.unwrap().unwrap(), "some");
+    assert_eq!(read(&body).await, Err(BodyError::TimedOut));
+    responder.respond_empty(Head::new(http::StatusCode::REQUEST_TIMEOUT));
+    assert_eq!(client.response(1).await.status, 408);
+    assert_eq!(client.reset_of(1).await, reason::NO_ERROR);
+    drop(body);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_room_on_disk_stalls_an_upload_and_then_fails_it() {
     let mut harness = harness_with(|config| {
         config.buffers.request = 1000;
