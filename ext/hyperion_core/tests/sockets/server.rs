@@ -19,7 +19,7 @@ use crate::support::Client;
 use crate::support::app::{App, Watch};
 
 /// What nobody has to wait longer for, even on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) struct Served {
     pub(crate) running: Running,
