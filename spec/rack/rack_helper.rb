@@ -1,0 +1,122 @@
+# frozen_string_literal: true
+
+require "json"
+require "rack"
+require "tmpdir"
+require_relative "support/evaluator"
+
+# A real server for a group of examples, and a client that tells whatever happens.
+module RackHelper
+  LINT = "require \"rack\"\nuse Rack::Lint\n"
+  # What no server may ever print.
+  DISASTERS = /panicked|\[BUG\]|Segmentation|fatal runtime error|assertion failed/
+
+  # For the group itself.
+  module Group
+    # One server for all examples of the group; it has to end well when they are done.
+    def serve(app, lint: true, tls: true, options: {}, **process)
+      before(:context) do
+        @server = start(app, lint:, tls:, options:, **process)
+        @evaluator = Evaluator.new
+      end
+      after(:context) do
+        @evaluator&.kill
+        finish(@server)
+      end
+    end
+  end
+
+  attr_reader :server
+
+  def start(app, lint: true, tls: true, options: {}, env: {}, **process)
+    directory = Dir.mktmpdir("hyperion-rs-rack")
+    file = File.join(directory, "config.ru").tap { |path| File.write(path, "#{LINT if lint}#{app}") }
+    options = { tls: "dev", **options } if tls
+    env = { "XDG_DATA_HOME" => ServerHelper.data_home, **env }
+    ServerProcess.start(file, options:, env:, directory:, **process)
+  end
+
+  # Stops it as its user would.
+  def finish(server, within: 15)
+    return unless server
+
+    status = server.stop(within:)
+    raise "the server ended with #{status}:\n#{server.log}" unless status.exitstatus&.zero?
+    raise "the server suffered:\n#{server.err}" if server.err.match?(DISASTERS)
+  ensure
+    server&.kill
+  end
+
+  # Runs the body of an async function, which knows `url`, a `session` of its own and all of client.js; answers what it
+  # returns.
+  def js(script, within: 30)
+    @evaluator ||= Evaluator.new
+    @evaluator.evaluate(server.url, script, within:)
+  rescue Evaluator::Failed => e
+    # It may be busy with that script for ever.
+    @evaluator.kill
+    @evaluator = nil
+    raise ChildProcess::Failed, "#{e.message}\n#{server.err}"
+  end
+
+  # One exchange, told in full.
+  def fetch(path, headers = {}, body = nil)
+    arguments = [path, headers, *body].map { |argument| latin1(argument).to_json }
+    js("return exchange(session, #{arguments.join(', ')});")
+  end
+
+  # The values of a response header.
+  def values(response, name)
+    response[:headers].filter_map { |key, value| value if key == name }
+  end
+
+  # Sends a request and answers its frames as nghttp saw them: [type, flags, length], for its stream alone.
+  def frames(path, *arguments)
+    result = ChildProcess.run("nghttp", "--no-verify-peer", "-nv", *arguments, server.url(path), within: 15)
+    result.out.scrub.scan(/recv (HEADERS|DATA|RST_STREAM) frame <length=(\d+), flags=0x(\h+), stream_id=\d+>/)
+          .map { |type, length, flags| [type, flags.hex, length.to_i] }
+  end
+
+  # Resident memory in MB.
+  def resident
+    File.read("/proc/#{server.pid}/status")[/^VmRSS:\s+(\d+)/, 1].to_i / 1024.0
+  end
+
+  # The Ruby threads that serve, by the names that the kernel knows.
+  def worker_count
+    Dir.glob("/proc/#{server.pid}/task/*/comm").count { |file| comm(file).start_with?("hyperion-rs ") }
+  end
+
+  # Waits until the block is true.
+  def eventually(within: 10)
+    deadline = Deadline.new(within)
+    until (value = yield)
+      raise "it did not come to be within #{within} s" if deadline.passed?
+
+      IO.select(nil, nil, nil, 0.01)
+    end
+    value
+  end
+
+  private
+
+  def comm(file)
+    File.read(file)
+  rescue Errno::ENOENT, Errno::ESRCH
+    "" # It ended just now.
+  end
+
+  def latin1(value)
+    case value
+    when Hash then value.transform_values { |inner| latin1(inner) }
+    when Array then value.map { |inner| latin1(inner) }
+    when String then value.dup.force_encoding(Encoding::ISO_8859_1).encode(Encoding::UTF_8)
+    else value
+    end
+  end
+end
+
+RSpec.configure do |config|
+  config.include RackHelper, file_path: %r{/spec/rack/}
+  config.extend RackHelper::Group, file_path: %r{/spec/rack/}
+end

@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+require "json"
+
+# A Node process that evaluates scripts with client.js at hand.
+class Evaluator
+  class Failed < StandardError
+  end
+
+  PROGRAM = File.join(__dir__, "evaluator.js")
+
+  def initialize
+    @pipe = IO.popen(["node", PROGRAM], "r+")
+  end
+
+  # What the script, the body of an async function, returns.
+  def evaluate(url, script, within:)
+    @pipe.puts(JSON.generate(url:, script:))
+    answer = JSON.parse(read_line(Deadline.new(within)), symbolize_names: true)
+    raise Failed, answer[:error] if answer[:error]
+
+    answer[:value]
+  end
+
+  def kill
+    Process.kill(:KILL, @pipe.pid)
+    @pipe.close
+  end
+
+  private
+
+  def read_line(deadline)
+    line = +""
+    until line.end_with?("\n")
+      raise Failed, "the script did not end in time" unless @pipe.wait_readable(deadline.remaining)
+
+      line << @pipe.readpartial(65_536)
+    end
+    line
+  end
+end
