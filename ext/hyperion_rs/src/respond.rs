@@ -48,11 +48,13 @@ impl Triple {
 }
 
 fn status_code(ruby: &Ruby, status: Value) -> Result<StatusCode, Error> {
-    let number: i64 = match magnus::Integer::from_value(status) {
-        Some(number) => number.to_i64()?,
+    let number: magnus::Integer = match magnus::Integer::from_value(status) {
+        Some(number) => number,
         None => status.funcall("to_i", ())?,
     };
-    u16::try_from(number)
+    // A number too large for the type is no status either.
+    number
+        .to_u16()
         .ok()
         .and_then(|number| StatusCode::from_u16(number).ok())
         // 1xx is sent by other means (RFC 9110, section 15.2).
