@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "pathname"
 require_relative "server_process"
 
 # Servers that end with their example, and the files they need.
@@ -17,9 +18,9 @@ module ServerHelper
     example_group.after { @processes&.each(&:kill) }
   end
 
-  # The demo app, or `app`, the text of a config.ru; see ServerProcess.start.
-  def start_server(app: nil, tls: false, options: {}, env: {}, **process)
-    file = app ? write_file("config.ru", app) : DEMO
+  # Serves `app`, the text of a config.ru or the Pathname of one; the demo without it. See ServerProcess.start.
+  def start_server(app: Pathname(DEMO), tls: false, options: {}, env: {}, **process)
+    file = app.is_a?(Pathname) ? app.to_s : write_file("config.ru", app)
     options = { tls: "dev", **options } if tls
     process = { directory: temporary_directory, env: { **server_env, **env }, **process }
     track(ServerProcess.start(file, options:, **process))
