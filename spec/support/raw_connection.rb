@@ -61,6 +61,18 @@ class RawConnection < RawSocket
     end
   end
 
+  # Bytes that flow control allows beyond the `sent` ones of the only upload; waits for some until the server is silent
+  # for so long.
+  def window(stream, sent, patience)
+    deadline = Deadline.new(patience)
+    loop do
+      left = [received_window(0, 65_535), received_window(stream, initial_window)].min - sent
+      return left if left.positive? || @closed || deadline.passed?
+
+      step(deadline.remaining)
+    end
+  end
+
   # Waits until the server has taken note of all that was sent: it answers a PING.
   def synchronize(within: PATIENCE)
     payload = [rand(2**63)].pack("Q")
@@ -111,12 +123,23 @@ class RawConnection < RawSocket
     @frames.select { |frame| frame.type == Frames::DATA && frame.stream == stream }
   end
 
-  # The reasons of all RST_STREAM frames so far, by stream.
+  # The reasons of all RST_STREAM frames so far, by stream; of each stream the first.
   def resets
-    @frames.select { |frame| frame.type == Frames::RST_STREAM }.to_h { |frame| [frame.stream, frame.reason] }
+    resets = @frames.select { |frame| frame.type == Frames::RST_STREAM }
+    resets.reverse.to_h { |frame| [frame.stream, frame.reason] }
   end
 
   private
+
+  def received_window(stream, initial)
+    updates = @frames.select { |frame| frame.type == Frames::WINDOW_UPDATE && frame.stream == stream }
+    updates.sum(initial) { |frame| frame.payload.unpack1("N") }
+  end
+
+  def initial_window
+    settings = @frames.find { |frame| frame.type == Frames::SETTINGS }.payload.unpack("nN" * 10)
+    settings.each_slice(2).to_h.fetch(Frames::INITIAL_WINDOW_SIZE, 65_535)
+  end
 
   def take(chunk)
     @unparsed << chunk

@@ -17,13 +17,22 @@ class ServerProcess < ChildProcess
   def self.command_line(rackup_file, via: :command, options: {}, arguments: [])
     case via
     when :command
-      flags = options.flat_map { |name, value| ["--#{name.to_s.tr('_', '-')}", value.to_s] }
+      flags = options.flat_map { |name, value| flag(name.to_s.tr("_", "-"), value) }
       [*COMMAND, *arguments, *flags, *rackup_file]
     else
       pairs = options.flat_map { |name, value| ["-O", "#{name}=#{value}"] }
       [*RACKUP, "-s", via == :rackup ? "hyperion_rs" : via, *arguments, *pairs, *rackup_file]
     end
   end
+
+  def self.flag(name, value)
+    case value
+    when true then ["--#{name}"]
+    when false then ["--no-#{name}"]
+    else ["--#{name}", value.to_s]
+    end
+  end
+  private_class_method :flag
 
   # Starts a server and waits until it listens.
   def self.start(rackup_file, arguments: ["-o", "127.0.0.1", "-p", "0"], via: :command, options: {}, **process)
