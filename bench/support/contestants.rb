@@ -3,6 +3,7 @@
 require "open3"
 require "rbconfig"
 require "shellwords"
+require_relative "../../rakelib/native_build"
 require_relative "failure"
 
 module Bench
@@ -12,7 +13,7 @@ module Bench
     # Runs what a build needs, quietly unless it fails.
     def self.build(*command)
       output, status = Open3.capture2e(*command, chdir: ROOT)
-      raise Failure, "#{command.join(' ')} failed:\n#{output}" unless status.success?
+      raise Failure, "#{command.grep(String).join(' ')} failed:\n#{output}" unless status.success?
     end
 
     # The defaults of a server that runs the apps of bench/apps by their rackup files.
@@ -53,16 +54,16 @@ module Bench
         "cargo is not installed" unless Bench.installed?("cargo")
       end
 
+      # In the environment and the directory of the gem's build, which share the dependencies.
       def prepare
-        Contestants.build("cargo", "build", "--quiet", "--release", "--locked", "-p", "hyperion_core",
-                          "--example", "echo")
+        Contestants.build(Toolchain.new.build_env, "cargo", "build", "--quiet", "--release", "--locked",
+                          "-p", "hyperion_core", "--example", "echo", "--target-dir", NativeBuild.target_dir)
       end
 
       def path(app) = PATHS.fetch(app)
 
       def command(_app, port, _certificate)
-        target = ENV.fetch("CARGO_TARGET_DIR", "target")
-        [File.expand_path("release/examples/echo", File.expand_path(target, ROOT)), "--port", port.to_s, "--tls", "dev"]
+        [File.join(NativeBuild.target_dir, "release/examples/echo"), "--port", port.to_s, "--tls", "dev"]
       end
     end
 
