@@ -162,5 +162,3 @@ RSpec.describe "response headers" do
     end
   end
 end
-
-RSpec::Matchers.define_negated_matcher :not_include, :include

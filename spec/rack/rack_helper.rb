@@ -28,6 +28,17 @@ module RackHelper
 
   attr_reader :server
 
+  # A server for the block alone; the block may stop it.
+  def with_server(app, **options)
+    @server = start(app, **options)
+    @evaluator = Evaluator.new
+    yield
+    finish(@server) if @server.running?
+  ensure
+    @evaluator&.kill
+    @server&.kill
+  end
+
   def start(app, lint: true, tls: true, options: {}, env: {}, **process)
     directory = Dir.mktmpdir("hyperion-rs-rack")
     file = File.join(directory, "config.ru").tap { |path| File.write(path, "#{LINT if lint}#{app}") }
@@ -115,6 +126,8 @@ module RackHelper
     end
   end
 end
+
+RSpec::Matchers.define_negated_matcher :not_include, :include
 
 RSpec.configure do |config|
   config.include RackHelper, file_path: %r{/spec/rack/}
