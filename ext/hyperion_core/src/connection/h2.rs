@@ -1,6 +1,7 @@
 //! HTTP/2 (RFC 9113) through the `h2` crate: the task of one connection.
 
 mod clock;
+mod ended;
 mod fields;
 mod gate;
 mod huffman;

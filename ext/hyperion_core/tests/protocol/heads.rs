@@ -271,6 +271,20 @@ async fn a_body_is_as_long_as_its_head_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_follows_the_end_of_a_stream() {
+    let head = |id| Frame::headers(id, block(&get("/")));
+    let late = [Frame::data(1, *b"late"), head(1), head(1).end()];
+    for frame in late {
+        let harness = harness();
+        let mut client = harness.client().await;
+        client.send(head(1).end()).await;
+        client.send(frame).await;
+        assert_eq!(client.goaway().await.reason(), reason::STREAM_CLOSED);
+        client.rest().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_index_that_does_not_exist_is_a_connection_error() {
     let bad: [&[u8]; 7] = [
         b"\x80",                         // index 0
@@ -285,7 +299,7 @@ async fn an_index_that_does_not_exist_is_a_connection_error() {
         let harness = harness();
         let mut client = harness.client().await;
         client.send(Frame::headers(1, block).end()).await;
-        assert_eq!(client.goaway().await.reason(), reason::PROTOCOL_ERROR, "{block:?}");
+        assert_eq!(client.goaway().await.reason(), reason::COMPRESSION_ERROR, "{block:?}");
         client.rest().await;
     }
 }

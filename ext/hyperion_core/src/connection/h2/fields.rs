@@ -19,6 +19,8 @@ pub(super) struct Findings {
     regular: bool,
     /// A name or a value of it is none, or its order is wrong.
     pub(super) malformed: bool,
+    /// It breaks the coding itself, which ends the connection (RFC 9113, section 4.3).
+    pub(super) undecodable: bool,
 }
 
 /// The state of one direction of a connection: what its dynamic table remembers, newest entry in the lowest bit. With
@@ -28,6 +30,8 @@ pub(super) struct FieldScanner {
     pseudo: u128,
     bad_names: u128,
     bad_values: u128,
+    /// At most so many entries.
+    entries: usize,
     scratch: Vec<u8>,
 }
 
@@ -55,6 +59,8 @@ const STATIC_ENTRIES: usize = 61;
 const STATIC_PSEUDO: usize = 14;
 const STATIC_METHOD: [usize; 2] = [2, 3];
 const STATIC_TRANSFER_ENCODING: usize = 57;
+/// The size of an entry with an empty name and value (RFC 7541, section 4.1).
+const ENTRY_OVERHEAD: usize = 32;
 
 /// RFC 9113, section 8.2.2. The `h2` crate knows them too, but forgets about them when the same frame cuts a line.
 const CONNECTION_SPECIFIC: [&[u8]; 5] =
@@ -94,14 +100,24 @@ impl FieldScanner {
                 let (name, value_is_bad) = self.literal(block, 6, findings)?;
                 self.insert(name, value_is_bad);
             }
-            // A change of the table's size.
-            0x20.. => drop(block.integer(5)?),
+            0x20.. => {
+                let size = block.integer(5)?;
+                self.resize(size, findings);
+            }
             _ => drop(self.literal(block, 4, findings)?),
         }
         Ok(true)
     }
 
+    /// A change of the table's size: before the first field, and within what we allow (RFC 7541, section 4.2).
+    fn resize(&mut self, size: usize, findings: &mut Findings) {
+        findings.undecodable |=
+            findings.pseudo || findings.regular || size > super::HEADER_TABLE_SIZE as usize;
+        self.entries = self.entries.min(size / ENTRY_OVERHEAD);
+    }
+
     fn indexed(&self, index: usize, findings: &mut Findings) {
+        findings.undecodable |= index == 0 || index > STATIC_ENTRIES + self.entries;
         findings.see(self.is_pseudo(index));
         if let Some(bit) = dynamic_bit(index) {
             findings.malformed |= (self.bad_names | self.bad_values) & bit != 0;
@@ -116,6 +132,7 @@ impl FieldScanner {
         findings: &mut Findings,
     ) -> Result<(Name, bool), Cut> {
         let index = block.integer(prefix)?;
+        findings.undecodable |= index > STATIC_ENTRIES + self.entries;
         let name_at = block.at;
         if index == 0 {
             block.string()?;
@@ -130,8 +147,8 @@ impl FieldScanner {
         };
         findings.see(matches!(name, Name::Method | Name::Pseudo));
         let hurried = name != Name::Method;
-        let value_is_bad =
-            !self.check(&mut block.bytes[value_at..end], hurried, |value| is_value(name, value));
+        let value = &mut block.bytes[value_at..end];
+        let value_is_bad = !self.check(value, hurried, findings, |value| is_value(name, value));
         findings.malformed |= value_is_bad || name == Name::Bad;
         Ok((name, value_is_bad))
     }
@@ -148,9 +165,9 @@ impl FieldScanner {
 
     fn name(&mut self, string: &mut [u8], findings: &mut Findings) -> Name {
         let mut name = Name::Bad;
-        let is_pseudo = &mut findings.pseudo;
-        self.check(string, false, |bytes| {
-            *is_pseudo |= bytes.first() == Some(&b':');
+        let mut is_pseudo = false;
+        self.check(string, false, findings, |bytes| {
+            is_pseudo = bytes.first() == Some(&b':');
             name = match bytes {
                 b":method" => Name::Method,
                 b":scheme" | b":authority" | b":path" | b":protocol" | b":status" => Name::Pseudo,
@@ -161,16 +178,24 @@ impl FieldScanner {
             };
             name != Name::Bad
         });
+        findings.pseudo |= is_pseudo;
         name
     }
 
     /// Shows the decoded string to `is_good`, and blanks one that is not. A hurried check takes a Huffman-coded string
     /// for good that shows no sign of the bytes that the decoder would end the connection for; the space is none of
     /// them, and the `h2` crate resets the stream for it.
-    fn check(&mut self, string: &mut [u8], hurried: bool, is_good: impl FnOnce(&[u8]) -> bool) -> bool {
+    fn check(
+        &mut self,
+        string: &mut [u8],
+        hurried: bool,
+        findings: &mut Findings,
+        is_good: impl FnOnce(&[u8]) -> bool,
+    ) -> bool {
         let mut cursor = Block { bytes: string, at: 0 };
         let (huffman_coded, range) = (cursor.bytes[0] & HUFFMAN != 0, cursor.string().unwrap_or(0..0));
         let content = &string[range.clone()];
+        findings.undecodable |= huffman_coded && !huffman::is_valid(content);
         let hurried = hurried && !content.is_empty();
         let good = if huffman_coded && hurried && !huffman::has_rare_code(content) {
             true
@@ -193,6 +218,7 @@ impl FieldScanner {
         self.pseudo = self.pseudo << 1 | u128::from(pseudo);
         self.bad_names = self.bad_names << 1 | u128::from(name == Name::Bad);
         self.bad_values = self.bad_values << 1 | u128::from(value_is_bad);
+        self.entries = (self.entries + 1).min(super::HEADER_TABLE_SIZE as usize / ENTRY_OVERHEAD);
     }
 
     fn is_pseudo(&self, index: usize) -> bool {

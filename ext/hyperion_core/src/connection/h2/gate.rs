@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use h2::Reason;
 
+use super::ended::Ended;
 use super::fields::{FieldScanner, Findings};
 use super::traffic::{Malformed, Part, Traffic};
 use crate::limits::Rate;
@@ -26,6 +27,7 @@ const WINDOW_UPDATE: u8 = 0x8;
 const CONTINUATION: u8 = 0x9;
 
 const FLAG_ACK: u8 = 0x1;
+const FLAG_END_STREAM: u8 = 0x1;
 const FLAG_END_HEADERS: u8 = 0x4;
 const FLAG_PADDED: u8 = 0x8;
 const FLAG_PRIORITY: u8 = 0x20;
@@ -59,6 +61,7 @@ pub(super) struct FrameGate {
     last_stream: u32,
     block: Option<OpenBlock>,
     fields: FieldScanner,
+    streams: Ended,
     settings: Rate,
     resets: Rate,
     control: Rate,
@@ -95,6 +98,7 @@ impl FrameGate {
             last_stream: 0,
             block: None,
             fields: FieldScanner::default(),
+            streams: Ended::default(),
             settings: rate(SETTINGS_RATE),
             resets: rate(RESET_RATE),
             control: rate(CONTROL_RATE),
@@ -104,17 +108,21 @@ impl FrameGate {
 
     /// Counts a frame; for DATA its payload is still to come.
     fn header(&mut self, header: &Header) -> Result<(), Reason> {
-        let Header { kind, flags, .. } = *header;
+        let Header { kind, flags, stream_id, .. } = *header;
         if std::mem::take(&mut self.first) && (kind != SETTINGS || flags & FLAG_ACK != 0) {
             return Err(Reason::PROTOCOL_ERROR);
         }
         let allowed = match kind {
             DATA | HEADERS => {
                 self.control.earn(CONTROL_EARNED);
+                self.follow(header)?;
                 true
             }
             CONTINUATION => true,
-            RST_STREAM => self.resets.allow(1),
+            RST_STREAM => {
+                self.streams.reset(stream_id);
+                self.resets.allow(1)
+            }
             SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(1),
             PING if flags & FLAG_ACK != 0 => true,
             _ => {
@@ -123,6 +131,17 @@ impl FrameGate {
             }
         };
         if allowed { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+    }
+
+    /// RFC 9113, section 5.1: nothing but control frames follows the end of a stream.
+    fn follow(&mut self, header: &Header) -> Result<(), Reason> {
+        let end_stream = header.flags & FLAG_END_STREAM != 0;
+        if header.kind == HEADERS && header.stream_id > self.last_stream {
+            self.streams.open(header.stream_id, end_stream);
+        } else if !self.streams.receive(header.stream_id, end_stream) {
+            return Err(Reason::STREAM_CLOSED);
+        }
+        Ok(())
     }
 
     fn payload(&mut self, header: &Header, payload: &mut [u8]) -> Result<(), Reason> {
@@ -135,6 +154,7 @@ impl FrameGate {
                 let mut findings = Findings::default();
                 let read = self.fields.scan(fragment, &mut findings);
                 if header.flags & FLAG_END_HEADERS != 0 {
+                    findings.undecodable |= read < fragment.len();
                     return self.judge(header.stream_id, part, findings);
                 }
                 let cut = fragment[read..].to_vec();
@@ -155,6 +175,7 @@ impl FrameGate {
         let read = self.fields.scan(&mut block.cut, &mut block.findings);
         block.cut.drain(..read);
         if header.flags & FLAG_END_HEADERS != 0 {
+            block.findings.undecodable |= !block.cut.is_empty();
             return self.judge(block.stream_id, block.part, block.findings);
         }
         if block.cut.len() > self.max_line {
@@ -164,8 +185,12 @@ impl FrameGate {
         Ok(())
     }
 
-    /// RFC 9113, section 8.1: trailers have no pseudo-headers.
+    /// RFC 9113, section 4.3: a block that cannot be decoded ends the connection; section 8.1: trailers have no
+    /// pseudo-headers.
     fn judge(&mut self, stream_id: u32, part: Part, findings: Findings) -> Result<(), Reason> {
+        if findings.undecodable {
+            return Err(Reason::COMPRESSION_ERROR);
+        }
         if !findings.malformed && (part == Part::Head || !findings.pseudo) {
             return Ok(());
         }

@@ -36,6 +36,72 @@ const fn table() -> ([u8; 256], [u16; MAX_LENGTH + 1]) {
     (symbols, counts)
 }
 
+/// The length of the code that eight bits begin with, 0 when it is longer: most of what is sent is found here.
+const SHORT: [u8; 256] = short();
+
+const fn short() -> [u8; 256] {
+    let mut lengths = [0; 256];
+    let (mut length, mut code) = (1, 0);
+    while length <= 8 {
+        code <<= 1;
+        let mut count = TABLE.1[length];
+        while count > 0 {
+            let mut rest = 0;
+            while rest < 1 << (8 - length) {
+                lengths[code << (8 - length) | rest] = length as u8;
+                rest += 1;
+            }
+            code += 1;
+            count -= 1;
+        }
+        length += 1;
+    }
+    lengths
+}
+
+/// Whether a string can be decoded: whole codes, none of them that of its end, and less than eight bits of padding,
+/// all ones (RFC 7541, section 5.2).
+pub(super) fn is_valid(encoded: &[u8]) -> bool {
+    let mut bytes = encoded.iter();
+    // Left-aligned; below the bits that are there, ones stand for the padding.
+    let (mut window, mut bits) = (u64::MAX, 0u32);
+    loop {
+        while bits <= 56 {
+            let Some(&byte) = bytes.next() else { break };
+            let shift = 56 - bits;
+            window = window & !(0xff << shift) | u64::from(byte) << shift;
+            bits += 8;
+        }
+        let length = match SHORT[(window >> 56) as usize] {
+            0 => long(window),
+            length => Some(u32::from(length)),
+        };
+        match length {
+            Some(length) if length <= bits => {
+                window = window << length | ((1 << length) - 1);
+                bits -= length;
+            }
+            // What is left is no whole code: it must be padding.
+            _ => return bits < 8 && window == u64::MAX,
+        }
+    }
+}
+
+/// The length of the code that a window begins with; none for the end of the string.
+fn long(window: u64) -> Option<u32> {
+    let (mut first, mut length) = (0u64, 0);
+    loop {
+        first <<= 1;
+        length += 1;
+        let count = u64::from(*TABLE.1.get(length)?);
+        let code = window >> (64 - length);
+        if code - first < count {
+            return Some(length as u32);
+        }
+        first += count;
+    }
+}
+
 /// Appends the decoded string to `decoded`. What follows the last whole code is padding, and left to the real decoder
 /// to judge.
 pub(super) fn decode(encoded: &[u8], decoded: &mut Vec<u8>) {
@@ -93,6 +159,22 @@ mod tests {
         let mut decoded = Vec::new();
         decode(&encoded[4..encoded.len() - 1], &mut decoded);
         assert_eq!(decoded, all);
+    }
+
+    #[test]
+    fn only_what_decodes_is_valid() {
+        for text in (0..=255).map(|byte| vec![byte; 9]).chain((0..20).map(|count| vec![b'a'; count])) {
+            let mut encoded = Vec::new();
+            Encoder::default()
+                .encode((text.clone(), Vec::new(), Encoder::HUFFMAN_NAME), &mut encoded)
+                .unwrap();
+            let length = usize::from(encoded[1] & 0x7f);
+            assert!(is_valid(&encoded[2..2 + length]), "{text:?}");
+        }
+        let bad: [&[u8]; 5] = [b"\xff", b"\x18", b"\xff\xff\xff\xff", b"\x1f\xff", b"\xff\xff\xff\xfc\x1f"];
+        for encoded in bad {
+            assert!(!is_valid(encoded), "{encoded:?}");
+        }
     }
 
     #[test]

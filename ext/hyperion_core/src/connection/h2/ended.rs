@@ -1,0 +1,95 @@
+//! Remembers which streams the peer has ended. The `h2` crate answers DATA and HEADERS that follow END_STREAM with
+//! PROTOCOL_ERROR while it still knows the stream; RFC 9113, section 5.1, wants STREAM_CLOSED.
+
+/// Streams of which the end is remembered: as many as may be open by default.
+const RECENT: usize = 128;
+/// Streams that are followed to their end. A peer that has more of them open is not told so precisely.
+const FOLLOWED: usize = 256;
+
+/// The receiving side of the streams of one connection.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Opened, and not ended.
+    receiving: Vec<u32>,
+    /// Ended, in a ring; 0 is no stream.
+    ended: [u32; RECENT],
+    next: usize,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Ended { receiving: Vec::new(), ended: [0; RECENT], next: 0 }
+    }
+}
+
+impl Ended {
+    /// A head came on a new stream.
+    pub(super) fn open(&mut self, stream_id: u32, end_stream: bool) {
+        if end_stream {
+            self.end(stream_id);
+        } else {
+            if self.receiving.len() == FOLLOWED {
+                self.receiving.remove(0);
+            }
+            self.receiving.push(stream_id);
+        }
+    }
+
+    /// DATA or HEADERS came on a stream that was opened before; false when the peer had ended it.
+    pub(super) fn receive(&mut self, stream_id: u32, end_stream: bool) -> bool {
+        match self.receiving.iter().rposition(|&open| open == stream_id) {
+            Some(place) if end_stream => {
+                self.receiving.remove(place);
+                self.end(stream_id);
+                true
+            }
+            Some(_) => true,
+            None => stream_id == 0 || !self.ended.contains(&stream_id),
+        }
+    }
+
+    /// The peer has reset a stream.
+    pub(super) fn reset(&mut self, stream_id: u32) {
+        self.receiving.retain(|&open| open != stream_id);
+    }
+
+    fn end(&mut self, stream_id: u32) {
+        self.ended[self.next] = stream_id;
+        self.next = (self.next + 1) % RECENT;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_may_follow_the_end() {
+        let mut streams = Ended::default();
+        streams.open(1, true);
+        streams.open(3, false);
+        assert!(!streams.receive(1, false));
+        assert!(streams.receive(3, false));
+        assert!(streams.receive(3, true));
+        assert!(!streams.receive(3, false));
+    }
+
+    #[test]
+    fn what_was_reset_or_never_opened_is_not_judged() {
+        let mut streams = Ended::default();
+        streams.open(5, false);
+        streams.reset(5);
+        assert!(streams.receive(5, false));
+        assert!(streams.receive(3, false));
+        assert!(streams.receive(0, false));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut streams = Ended::default();
+        for stream_id in 1..10_000 {
+            streams.open(stream_id, stream_id % 2 == 0);
+        }
+        assert_eq!(streams.receiving.len(), FOLLOWED);
+    }
+}
