@@ -101,8 +101,17 @@ impl Bridge {
 
     /// CPU time of the workers that have a job, so far.
     pub(crate) fn busy_cpu(&self) -> Duration {
+        self.busy_clocks().iter().map(cpu::Clock::now).sum()
+    }
+
+    /// Whether one of them wants a CPU at this moment.
+    pub(crate) fn is_burning(&self) -> bool {
+        self.busy_clocks().iter().any(cpu::Clock::is_runnable)
+    }
+
+    fn busy_clocks(&self) -> Vec<cpu::Clock> {
         let busy = |place: &&Arc<Place>| place.busy.load(Relaxed);
-        self.places().values().filter(busy).filter_map(|place| place.clock.get()).map(cpu::Clock::now).sum()
+        self.places().values().filter(busy).filter_map(|place| place.clock.get()).copied().collect()
     }
 
     /// A seat for one more worker.
