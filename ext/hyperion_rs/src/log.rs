@@ -1,6 +1,7 @@
 //! What the core reports, on its way to a Ruby logger: the reactor may not touch Ruby, so that lines go by way of the
 //! supervisor.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use hyperion_core::report::{Event, Level};
@@ -70,7 +71,12 @@ pub(crate) fn write(ruby: &Ruby, logger: Value, level: Level, line: &str) -> Res
 }
 
 /// Writes the full report of an exception that the application raised.
-pub(crate) fn write_exception(ruby: &Ruby, logger: Value, what: &str, error: &Error) -> Result<(), Error> {
+pub(crate) fn write_exception(
+    ruby: &Ruby,
+    logger: Value,
+    what: impl Display,
+    error: &Error,
+) -> Result<(), Error> {
     let report = match unless_jump(report(ruby, error))? {
         Ok(report) => report,
         Err(failure) => format!("{error} (and its full message failed: {failure})"),

@@ -1,11 +1,13 @@
 //! The loop of a worker thread: it takes jobs only while it holds the GVL, and leaves the GVL only when there are none.
 
+use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use hyperion_core::Exchange;
 use hyperion_core::dispatch::Pop;
 use hyperion_core::report::Level;
+use hyperion_core::request::Request;
 use hyperion_core::response::Outcome;
 use magnus::error::ErrorType;
 use magnus::prelude::*;
@@ -26,6 +28,16 @@ use crate::{keys, log};
 
 /// A worker beyond the minimum that had nothing to do for so long goes.
 const RETIREMENT: Duration = Duration::from_secs(10);
+
+/// What a request is called in the log.
+#[derive(Clone, Copy)]
+struct RequestLine<'a>(&'a Request);
+
+impl Display for RequestLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.method, self.0.path())
+    }
+}
 
 /// One worker thread. `server` stays on this thread's stack, and keeps all that it refers to alive.
 struct Worker<'a> {
@@ -96,24 +108,37 @@ impl Worker<'_> {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),
         };
-        let guard = Unanswered(&pending);
-        let what = || format!("{} {}", request.method, request.path());
-        let answered = roots.app(self.ruby).funcall::<_, _, Value>("call", (env,));
+        let ended = self.call(&pending, env, &input, RequestLine(&request));
+        if fork::is_child() {
+            return ended.map(drop);
+        }
+        let closed = match ended {
+            // The stream that the application keeps reads from it.
+            Ok(Sent::Kept) => Ok(()),
+            Ok(Sent::Whole) | Err(_) => self.tolerate("closing the request body", input.close()),
+        };
+        ended.and(closed)
+    }
+
+    /// Calls the application, and sends what it answers.
+    fn call(
+        &self,
+        pending: &Pending,
+        env: RHash,
+        input: &Input,
+        what: RequestLine<'_>,
+    ) -> Result<Sent, Error> {
+        let _guard = Unanswered(pending);
+        let answered = self.roots().app(self.ruby).funcall::<_, _, Value>("call", (env,));
         if fork::is_child() {
             return Err(self.left_behind());
         }
-        let ended = match answered {
-            Ok(answer) => self.answer(&pending, env, answer, &input, what),
+        match answered {
+            Ok(answer) => self.answer(pending, env, answer, input, what),
             Err(error) => {
-                self.watch(&pending, env, None, Some(&error))?;
-                self.failed(&pending, &what(), error).map(|()| Sent::Whole)
+                self.watch(pending, env, None, Some(&error))?;
+                self.failed(pending, what, error).map(|()| Sent::Whole)
             }
-        };
-        drop(guard);
-        match ended? {
-            Sent::Whole => self.tolerate("closing the request body", input.close()),
-            // The stream that the application keeps reads from it.
-            Sent::Kept => Ok(()),
         }
     }
 
@@ -124,7 +149,7 @@ impl Worker<'_> {
         env: RHash,
         answer: Value,
         input: &Input,
-        what: impl Fn() -> String,
+        what: RequestLine<'_>,
     ) -> Result<Sent, Error> {
         let triple = match Triple::new(self.ruby, answer) {
             Ok(triple) => triple,
@@ -132,7 +157,7 @@ impl Worker<'_> {
                 self.watch(pending, env, None, Some(&error))?;
                 let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
                 let closed = body.map_or(Ok(()), |body| self.close(&self.body(body)));
-                return self.failed(pending, &what(), error).and(closed).map(|()| Sent::Whole);
+                return self.failed(pending, what, error).and(closed).map(|()| Sent::Whole);
             }
         };
         self.watch(pending, env, Some(&triple), None)?;
@@ -145,7 +170,7 @@ impl Worker<'_> {
         };
         let sent = match sent {
             Ok(sent) => Ok(sent),
-            Err(error) => self.body_failed(&what(), error).map(|()| Sent::Whole),
+            Err(error) => self.body_failed(what, error).map(|()| Sent::Whole),
         };
         self.close(&body)?;
         sent
@@ -166,7 +191,7 @@ impl Worker<'_> {
     }
 
     /// Answers 500, or what the error stands for, and logs it.
-    fn failed(&self, pending: &Pending, what: &str, error: Error) -> Result<(), Error> {
+    fn failed(&self, pending: &Pending, what: impl Display, error: Error) -> Result<(), Error> {
         let status = self.status_of(&error);
         if let Some(responder) = pending.take() {
             responder.respond_plain(status);
@@ -185,7 +210,7 @@ impl Worker<'_> {
     }
 
     /// Logs an error of the application. A client that went away is none, and the end of the thread goes on.
-    fn body_failed(&self, what: &str, error: Error) -> Result<(), Error> {
+    fn body_failed(&self, what: impl Display, error: Error) -> Result<(), Error> {
         if let ErrorType::Jump(_) = error.error_type() {
             return Err(error);
         }
@@ -200,7 +225,7 @@ impl Worker<'_> {
     }
 
     /// Logs what went wrong beside a response that is not touched by it.
-    fn tolerate(&self, what: &str, result: Result<(), Error>) -> Result<(), Error> {
+    fn tolerate(&self, what: impl Display, result: Result<(), Error>) -> Result<(), Error> {
         match result {
             Err(error) => self.body_failed(what, error),
             Ok(()) => Ok(()),
