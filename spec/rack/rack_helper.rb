@@ -61,12 +61,10 @@ module RackHelper
   # Runs the body of an async function, which knows `url`, a `session` of its own and all of client.js; answers what it
   # returns.
   def js(script, within: 30)
-    @evaluator ||= Evaluator.new
     @evaluator.evaluate(server.url, script, within:)
   rescue Evaluator::Failed => e
     # It may be busy with that script for ever.
     @evaluator.kill
-    @evaluator = nil
     raise ChildProcess::Failed, "#{e.message}\n#{server.err}"
   end
 

@@ -74,103 +74,121 @@ RSpec.describe "streaming bodies" do
     }
   RACKUP
 
-  serve app, lint: Rack.release >= "3", env: { "HYPERION_RS_REQUEST_BUFFERING" => "off" }
+  options = { env: { "HYPERION_RS_REQUEST_BUFFERING" => "off" } }
 
-  { "" => "a body that responds to call", "/hijack" => "the rack.hijack header" }.each do |prefix, description|
-    describe description do
-      it "writes and closes" do
-        expect(fetch("#{prefix}/hello")).to include(status: 200, body: "hello you!", reset: "NO_ERROR")
-        server.wait_for(/^write answers 5$/)
-        expect(fetch("#{prefix}/empty")).to include(status: 200, body: "", reset: "NO_ERROR")
-      end
+  # Lint knows these bodies from Rack 3 on, though not all that a stream answers.
+  if Rack.release >= "3"
+    describe "under Rack::Lint" do
+      serve app, **options
 
-      it "reads the request" do
-        expect(fetch("#{prefix}/read", { ":method" => "POST" }, "abc")[:body]).to eq("cba")
-      end
-
-      it "talks in both directions at once" do
-        told = js(<<~JAVASCRIPT)
-          const stream = open(session, "#{prefix}/echo", { ":method": "POST" });
-          const answers = [];
-          for (const word of ["one", "two", "three"]) {
-            const before = stream.seen().length;
-            stream.write(word);
-            await until(() => stream.seen().length === before + word.length);
-            answers.push(stream.seen().slice(before));
-          }
-          stream.end();
-          return { answers, outcome: await stream.outcome };
-        JAVASCRIPT
-        expect(told[:answers]).to eq(%w[ONE TWO THREE])
-        expect(told[:outcome]).to include(body: "ONETWOTHREE", reset: "NO_ERROR")
-      end
-
-      it "stays open after call has returned, for any thread" do
-        outcome = js(<<~JAVASCRIPT)
-          const stream = open(session, "#{prefix}/kept", {}, { endStream: true });
-          await until(() => stream.told.status);
-          await exchange(session, "/order?write");
-          await until(() => stream.seen().length > 0);
-          await exchange(session, "/order?close");
-          return stream.outcome;
-        JAVASCRIPT
-        expect(outcome).to include(body: "from another thread", reset: "NO_ERROR")
+      ["", "/hijack"].each do |prefix|
+        it "write, read and close#{" (#{prefix})" unless prefix.empty?}" do
+          expect(fetch("#{prefix}/hello")).to include(status: 200, body: "hello you!", reset: "NO_ERROR")
+          expect(fetch("#{prefix}/read", { ":method" => "POST" }, "abc")).to include(status: 200, body: "cba")
+        end
       end
     end
   end
 
-  it "sends what is no String by its to_s" do
-    expect(fetch("/objects")[:body]).to eq("1two")
-  end
+  describe "without it" do
+    serve app, lint: false, **options
 
-  it "fails a response whose stream is forgotten" do
-    outcome = js(<<~JAVASCRIPT)
-      const stream = open(session, "/kept", {}, { endStream: true });
-      await until(() => stream.told.status);
-      await exchange(session, "/order?forget");
-      // What the collector misses because a register still holds it, goes with the next ones.
-      for (let n = 0; n < 20 && !stream.destroyed; n++) {
-        open(session, "/kept", {}, { endStream: true });
+    { "" => "a body that responds to call", "/hijack" => "the rack.hijack header" }.each do |prefix, description|
+      describe description do
+        it "writes and closes" do
+          expect(fetch("#{prefix}/hello")).to include(status: 200, body: "hello you!", reset: "NO_ERROR")
+          server.wait_for(/^write answers 5$/)
+          expect(fetch("#{prefix}/empty")).to include(status: 200, body: "", reset: "NO_ERROR")
+        end
+
+        it "reads the request" do
+          expect(fetch("#{prefix}/read", { ":method" => "POST" }, "abc")[:body]).to eq("cba")
+        end
+
+        it "talks in both directions at once" do
+          told = js(<<~JAVASCRIPT)
+            const stream = open(session, "#{prefix}/echo", { ":method": "POST" });
+            const answers = [];
+            for (const word of ["one", "two", "three"]) {
+              const before = stream.seen().length;
+              stream.write(word);
+              await until(() => stream.seen().length === before + word.length);
+              answers.push(stream.seen().slice(before));
+            }
+            stream.end();
+            return { answers, outcome: await stream.outcome };
+          JAVASCRIPT
+          expect(told[:answers]).to eq(%w[ONE TWO THREE])
+          expect(told[:outcome]).to include(body: "ONETWOTHREE", reset: "NO_ERROR")
+        end
+
+        it "stays open after call has returned, for any thread" do
+          outcome = js(<<~JAVASCRIPT)
+            const stream = open(session, "#{prefix}/kept", {}, { endStream: true });
+            await until(() => stream.told.status);
+            await exchange(session, "/order?write");
+            await until(() => stream.seen().length > 0);
+            await exchange(session, "/order?close");
+            return stream.outcome;
+          JAVASCRIPT
+          expect(outcome).to include(body: "from another thread", reset: "NO_ERROR")
+        end
+      end
+    end
+
+    it "sends what is no String by its to_s" do
+      expect(fetch("/objects")[:body]).to eq("1two")
+    end
+
+    it "fails a response whose stream is forgotten" do
+      outcome = js(<<~JAVASCRIPT)
+        const stream = open(session, "/kept", {}, { endStream: true });
+        await until(() => stream.told.status);
         await exchange(session, "/order?forget");
-      }
-      return stream.outcome;
-    JAVASCRIPT
-    expect(outcome[:reset]).to eq("INTERNAL_ERROR")
-  end
+        // What the collector misses because a register still holds it, goes with the next ones.
+        for (let n = 0; n < 20 && !stream.destroyed; n++) {
+          open(session, "/kept", {}, { endStream: true });
+          await exchange(session, "/order?forget");
+        }
+        return stream.outcome;
+      JAVASCRIPT
+      expect(outcome[:reset]).to eq("INTERNAL_ERROR")
+    end
 
-  it "fails a response whose body raises, and says why" do
-    expect(fetch("/fail")[:reset]).to eq("INTERNAL_ERROR")
-    server.wait_for(%r{GET /fail: .*broke on the way \(RuntimeError\)})
-  end
+    it "fails a response whose body raises, and says why" do
+      expect(fetch("/fail")[:reset]).to eq("INTERNAL_ERROR")
+      server.wait_for(%r{GET /fail: .*broke on the way \(RuntimeError\)})
+    end
 
-  it "fails a response that is closed with an error" do
-    expect(fetch("/close-error")[:reset]).to eq("INTERNAL_ERROR")
-  end
+    it "fails a response that is closed with an error" do
+      expect(fetch("/close-error")[:reset]).to eq("INTERNAL_ERROR")
+    end
 
-  it "refuses to write after the end" do
-    fetch("/write-after")
-    server.wait_for(/^late write: HyperionRs::ClientDisconnected$/)
-  end
+    it "refuses to write after the end" do
+      fetch("/write-after")
+      server.wait_for(/^late write: HyperionRs::ClientDisconnected$/)
+    end
 
-  it "tells instead of waiting, when it is asked not to block" do
-    fetch("/nonblock")
-    server.wait_for(/^wait: .*the response buffer is full$/)
-    expect(server.wait_for(/^nonblock took (\d+)$/)[1].to_i).to be_between(65_536, 16 * 1024 * 1024)
-  end
+    it "tells instead of waiting, when it is asked not to block" do
+      fetch("/nonblock")
+      server.wait_for(/^wait: .*the response buffer is full$/)
+      expect(server.wait_for(/^nonblock took (\d+)$/)[1].to_i).to be_between(65_536, 16 * 1024 * 1024)
+    end
 
-  it "closes its halves apart" do
-    expect(fetch("/close-halves", { ":method" => "POST" }, "unread")).to include(body: "still", reset: "NO_ERROR")
-    server.wait_for(/^closed: true$/)
-  end
+    it "closes its halves apart" do
+      expect(fetch("/close-halves", { ":method" => "POST" }, "unread")).to include(body: "still", reset: "NO_ERROR")
+      server.wait_for(/^closed: true$/)
+    end
 
-  it "knows that the client has gone" do
-    js(<<~JAVASCRIPT)
-      const stream = open(session, "/closed", {}, { endStream: true });
-      await until(() => stream.told.status);
-      await exchange(session, "/order?wait");
-      stream.close(http2.constants.NGHTTP2_CANCEL);
-      await stream.outcome;
-    JAVASCRIPT
-    server.wait_for(/^gone: HyperionRs::ClientDisconnected$/)
+    it "knows that the client has gone" do
+      js(<<~JAVASCRIPT)
+        const stream = open(session, "/closed", {}, { endStream: true });
+        await until(() => stream.told.status);
+        await exchange(session, "/order?wait");
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+        await stream.outcome;
+      JAVASCRIPT
+      server.wait_for(/^gone: HyperionRs::ClientDisconnected$/)
+    end
   end
 end

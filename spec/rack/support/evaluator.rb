@@ -9,12 +9,9 @@ class Evaluator
 
   PROGRAM = File.join(__dir__, "evaluator.js")
 
-  def initialize
-    @pipe = IO.popen(["node", PROGRAM], "r+")
-  end
-
   # What the script, the body of an async function, returns.
   def evaluate(url, script, within:)
+    @pipe ||= IO.popen(["node", PROGRAM], "r+")
     @pipe.puts(JSON.generate(url:, script:))
     answer = JSON.parse(read_line(Deadline.new(within)), symbolize_names: true)
     raise Failed, answer[:error] if answer[:error]
@@ -22,9 +19,13 @@ class Evaluator
     answer[:value]
   end
 
+  # Ends it, whatever it does; it begins again with the next script.
   def kill
+    return unless @pipe
+
     Process.kill(:KILL, @pipe.pid)
     @pipe.close
+    @pipe = nil
   end
 
   private

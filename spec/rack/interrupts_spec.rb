@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require_relative "rack_helper"
+
+RSpec.describe "threads that wait" do
+  # Each path waits where the server has them wait: for a request body, for room to write, in Ruby, or never.
+  app = <<~'RACKUP'
+    require "timeout"
+    VICTIMS = {}
+    # Cannot be woken but by force.
+    def spin = loop { nil }
+    run lambda { |env|
+      path, query = env.values_at("PATH_INFO", "QUERY_STRING")
+      begin
+        case path
+        when "/read", "/write", "/sleep", "/spin", "/lock" then VICTIMS[path] = Thread.current
+        end
+        $stderr.puts "in #{path}"
+        case path
+        when "/read" then env["rack.input"].read
+        when "/write" then next [200, {}, Enumerator.new { |y| loop { y << "x" * 65_536 } }]
+        when "/sleep" then sleep
+        when "/spin" then spin
+        when "/lock" then Mutex.new.lock.lock
+        when "/timeout-read" then Timeout.timeout(0.2) { env["rack.input"].read }
+        when "/timeout-write"
+          next [200, {}, lambda { |s|
+            begin
+              Timeout.timeout(0.3) { loop { s << "x" * 65_536 } }
+            rescue Timeout::Error => e
+              $stderr.puts "write: #{e.class}"
+              s.close(e)
+            end
+          }]
+        when "/kill" then VICTIMS.fetch(query).kill.join(5) or raise "alive"
+        when "/raise" then VICTIMS.fetch(query).raise("stray error")
+        end
+        [200, {}, ["done"]]
+      rescue Timeout::Error => e
+        [504, {}, [e.class.name]]
+      end
+    }
+  RACKUP
+  options = { lint: false, env: { "HYPERION_RS_REQUEST_BUFFERING" => "off" } }
+
+  # Begins a request that never ends by itself: its body stays open, and its client takes nothing.
+  def begin_waiting(path)
+    js(<<~JAVASCRIPT)
+      globalThis.other = connect(url, { settings: { initialWindowSize: 100 } });
+      globalThis.victim = open(other, #{path.to_json}, { ":method": "POST" });
+      victim.pause();
+    JAVASCRIPT
+    server.wait_for(/^in #{path}$/)
+  end
+
+  def end_of_victim
+    js("return victim.resume().outcome;")
+  end
+
+  describe "while it serves" do
+    serve app, **options, options: { response_spill: "1MiB" }
+
+    %w[/read /sleep].each do |path|
+      it "end by Thread#kill in #{path}" do
+        begin_waiting(path)
+        expect(fetch("/kill?#{path}")).to include(status: 200, body: "done")
+        expect(end_of_victim[:status]).to eq(500)
+      end
+
+      it "end by Thread#raise in #{path}, and live on" do
+        begin_waiting(path)
+        fetch("/raise?#{path}")
+        expect(end_of_victim[:status]).to eq(500)
+        server.wait_for(%r{POST #{path}: .*stray error})
+      end
+    end
+
+    it "end by Thread#kill while they wait for room" do
+      begin_waiting("/write")
+      # Memory, and after it the temporary file, have to be full.
+      eventually { blocked?("/write") }
+      expect(fetch("/kill?/write")).to include(status: 200, body: "done")
+      expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
+    end
+
+    it "end by Timeout" do
+      begin_waiting("/timeout-read")
+      expect(end_of_victim).to include(status: 504, body: "Timeout::Error")
+      begin_waiting("/timeout-write")
+      server.wait_for(/^write: Timeout::Error$/)
+      expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
+    end
+
+    # Whether the temporary files have stopped growing.
+    def blocked?(_path)
+      spilled = -> { Dir.glob("/proc/#{server.pid}/fd/*").sum { |fd| size_of(fd) } }
+      before = spilled.call
+      before.positive? && IO.select(nil, nil, nil, 0.1).nil? && before == spilled.call
+    end
+
+    def size_of(descriptor)
+      File.readlink(descriptor).end_with?(" (deleted)") ? File.stat(descriptor).size : 0
+    rescue Errno::ENOENT
+      0
+    end
+  end
+
+  describe "when the server stops" do
+    %w[/read /write /sleep /spin /lock].product(%w[INT TERM]).each do |path, signal|
+      it "do not hold it up in #{path} at SIG#{signal}" do
+        with_server(app, **options, options: { shutdown_timeout: "300ms", response_spill: "1MiB" }) do
+          begin_waiting(path)
+          expect(server.stop(signal, within: 0.3 + 2).exitstatus).to eq(0)
+        end
+      end
+    end
+
+    it "end at the second signal" do
+      with_server(app, **options) do
+        begin_waiting("/spin")
+        server.signal(:TERM)
+        server.wait_for(/finishing requests in flight/)
+        expect(server.stop(:TERM, within: 2).termsig).to eq(Signal.list.fetch("TERM"))
+      end
+    end
+  end
+end

@@ -1,0 +1,73 @@
+# frozen_string_literal: true
+
+require_relative "rack_helper"
+
+RSpec.describe "worker threads" do
+  # "/wait" answers at SIGUSR1, "/slow-stream" goes on when "/release" is asked for, "/burn" works for a tenth of a second.
+  app = <<~'RACKUP'
+    GATE = Thread::Queue.new
+    trap("USR1") { Thread.new { 20.times { GATE << true } } }
+    run lambda { |env|
+      case env["PATH_INFO"]
+      when "/wait" then GATE.pop
+      when "/release" then GATE << true
+      when "/burn"
+        finish = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + 0.1
+        nil until Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) > finish
+      when "/slow-stream"
+        body = Enumerator.new { |yielder| yielder << "a"; GATE.pop; yielder << "b" }
+        next [200, {}, body]
+      end
+      [200, {}, [Thread.current.name.to_s]]
+    }
+  RACKUP
+
+  describe "by default" do
+    serve app, lint: false
+
+    it "do not let four slow streams hold up a fifth" do
+      told = js(<<~JAVASCRIPT)
+        const slow = [1, 2, 3, 4].map(() => open(session, "/slow-stream", {}, { endStream: true }));
+        await until(() => slow.every((stream) => stream.received() > 0));
+        const begin = Date.now();
+        const fifth = await exchange(session, "/");
+        const waited = Date.now() - begin;
+        for (const _ of slow) await exchange(session, "/release");
+        const bodies = await Promise.all(slow.map((stream) => stream.outcome));
+        return { waited, status: fifth.status, bodies: bodies.map(({ body }) => body) };
+      JAVASCRIPT
+      expect(told).to match(waited: (be < 500), status: 200, bodies: %w[ab] * 4)
+    end
+  end
+
+  describe "that all wait" do
+    serve app, lint: false
+
+    it "grow to the maximum, not beyond it, and retire when they are idle" do
+      js(<<~JAVASCRIPT)
+        globalThis.other = connect(url);
+        globalThis.waiting = Array.from({ length: 20 }, () => open(other, "/wait", {}, { endStream: true }));
+      JAVASCRIPT
+      eventually { worker_count == 16 }
+      expect(js("return waiting.filter((stream) => stream.told.status).length;")).to eq(0)
+      server.signal(:USR1)
+      statuses = js("return Promise.all(waiting.map(async (stream) => (await stream.outcome).status));")
+      expect([statuses, worker_count]).to eq([[200] * 20, 16])
+      # The patience of an idle thread is ten seconds.
+      eventually(within: 20) { worker_count == 4 }
+      expect(fetch("/")[:status]).to eq(200)
+    end
+  end
+
+  describe "with an app that burns CPU" do
+    serve app, lint: false
+
+    it "stay the four that they are" do
+      eventually { worker_count == 4 }
+      expect(fetch("/")[:body]).to match(/\Ahyperion-rs \d+\z/)
+      outcomes = js('return Promise.all(Array.from({ length: 12 }, () => exchange(session, "/burn")));')
+      expect(outcomes.map { |outcome| outcome[:status] }).to all(eq(200))
+      expect(worker_count).to eq(4)
+    end
+  end
+end
