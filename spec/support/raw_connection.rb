@@ -21,6 +21,7 @@ class RawConnection < RawSocket
     super
     @unparsed = "".b
     @frames = []
+    @seen = 0
   end
 
   # Sends the client preface, and acknowledges the server's SETTINGS, so that nothing comes between later frames.
@@ -44,6 +45,17 @@ class RawConnection < RawSocket
       return indexes.first unless write(indexes.map(&frames).join, within: deadline.remaining)
     end
     count
+  end
+
+  # The frames one by one, each once; waits for the next.
+  def next_frame(within: PATIENCE)
+    deadline = Deadline.new(within)
+    while @frames.size == @seen
+      raise Failed, "no frame came; the last ones: #{summary}" if @closed || deadline.passed?
+
+      step(deadline.remaining)
+    end
+    @frames.fetch((@seen += 1) - 1)
   end
 
   # The first frame, also of those received before, for which the block is true.
