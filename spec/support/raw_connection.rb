@@ -22,10 +22,12 @@ class RawConnection < RawSocket
     @unparsed = "".b
     @frames = []
     @seen = 0
+    @greeted = false
   end
 
   # Sends the client preface, and acknowledges the server's SETTINGS, so that nothing comes between later frames.
   def greet(settings = {})
+    @greeted = true
     write(Frames::PREFACE + Frames.settings(settings))
     wait_for("SETTINGS") { |frame| frame.type == Frames::SETTINGS }
     write("")
@@ -169,7 +171,9 @@ class RawConnection < RawSocket
   def keep(frame)
     frame.payload = nil if @forgetful && frame.type == Frames::DATA
     @frames << frame
-    @outgoing << Frames.settings_ack if frame.type == Frames::SETTINGS && frame.flags.nobits?(Frames::ACK)
+    return unless @greeted && frame.type == Frames::SETTINGS && frame.flags.nobits?(Frames::ACK)
+
+    @outgoing << Frames.settings_ack
   end
 
   def summary

@@ -1,0 +1,115 @@
+# frozen_string_literal: true
+
+RSpec.describe "timeouts" do
+  include Frames
+
+  let(:app) do
+    <<~RUBY
+      BODY = "x" * 1_000_000
+      run lambda { |env|
+        case env["PATH_INFO"]
+        when "/large" then [200, {}, [BODY]]
+        when "/read" then [200, {}, [env["rack.input"].read]]
+        when "/sleep"
+          sleep
+        else [200, {}, ["hello"]]
+        end
+      }
+    RUBY
+  end
+
+  # What happens has to happen about a second later, and not before.
+  def after_a_second
+    start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    yield
+    expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - start).to be_between(0.9, 3)
+  end
+
+  def open_connection(**options)
+    RawConnection.open(start_server(app:, options:).port)
+  end
+
+  it "tls_handshake_timeout: closes a connection whose handshake does not end" do
+    server = start_server(app:, tls: true, options: { tls_handshake_timeout: "1s" })
+    after_a_second { RawConnection.bare(server.port).wait_for_close }
+  end
+
+  it "header_timeout: closes a connection without a preface" do
+    server = start_server(app:, options: { header_timeout: "1s" })
+    after_a_second { RawConnection.bare(server.port).wait_for_close }
+  end
+
+  it "header_timeout: closes a connection whose head does not end" do
+    connection = open_connection(header_timeout: "1s")
+    after_a_second do
+      connection.write(headers(1, flags: 0))
+      expect(connection.wait_for_goaway).to eq(:enhance_your_calm)
+    end
+  end
+
+  it "body_timeout: resets a request whose body does not come" do
+    connection = open_connection(body_timeout: "1s")
+    after_a_second do
+      connection.write(headers(1, body: true))
+      expect(connection.wait_for_reset(1)).to eq(:cancel)
+    end
+    connection.synchronize
+  end
+
+  it "body_timeout: answers 408 when the app reads as it comes" do
+    connection = open_connection(body_timeout: "1s", request_buffering: false)
+    after_a_second do
+      connection.write(headers(1, request("/read", method: "POST"), body: true))
+      expect(connection.status(1)).to eq(408)
+    end
+  end
+
+  it "write_timeout: resets a response that is not taken" do
+    server = start_server(app:, options: { write_timeout: "1s" })
+    connection = RawConnection.open(server.port, settings: { Frames::INITIAL_WINDOW_SIZE => 0 })
+    after_a_second do
+      connection.write(headers(1, request("/large")))
+      expect(connection.wait_for_reset(1)).to eq(:cancel)
+    end
+    connection.synchronize
+  end
+
+  it "keepalive_timeout: says goodbye to an idle connection" do
+    connection = open_connection(keepalive_timeout: "1s")
+    connection.write(headers(1))
+    connection.wait_for_end(1)
+    after_a_second { expect(connection.wait_for_goaway).to eq(:no_error) }
+  end
+
+  it "keepalive_timeout: lets a busy connection be" do
+    connection = open_connection(keepalive_timeout: "0.2s")
+    connection.write(headers(1, request("/sleep")))
+    expect { connection.wait_for_close(within: 1) }.to raise_error(RawConnection::Failed, /not closed/)
+  end
+
+  it "ping_interval: asks an idle peer, and leaves one that answers alone" do
+    connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.5s")
+    # More than the time for an answer.
+    5.times do
+      frame = connection.next_frame
+      frame = connection.next_frame until frame.type == Frames::PING
+      connection.write(ping(frame.payload, ack: true))
+    end
+    expect(connection).not_to be_closed
+  end
+
+  it "ping_timeout: drops an idle peer that does not answer" do
+    connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.8s")
+    after_a_second { connection.wait_for_close }
+    expect(connection.frames.count { |frame| frame.type == Frames::PING }).to eq(1)
+  end
+
+  it "shutdown_timeout: ends the process although a request does not" do
+    server = start_server(app:, options: { shutdown_timeout: "1s" })
+    connection = RawConnection.open(server.port)
+    connection.write(headers(1, request("/sleep")))
+    connection.synchronize
+    after_a_second { expect(server.stop(within: 5).exitstatus).to eq(0) }
+    connection.wait_for_close
+  end
+end
