@@ -2,9 +2,15 @@
 
 module HyperionRs
   # INT and TERM while a server runs: the first drains it, a second one ends the process at once, by that signal, so
-  # that its parent sees why.
+  # that its parent sees why. The same signal twice within ECHO is taken for one: process managers send it to the
+  # process and to its group.
   class Signals
     NAMES = %w[INT TERM].freeze
+    # Seconds.
+    ECHO = 0.5
+
+    First = Struct.new(:name, :at)
+    private_constant :First
 
     # Runs the block with the traps set; the previous ones are restored after it.
     def self.handle(server, &block)
@@ -13,7 +19,7 @@ module HyperionRs
 
     def initialize(server)
       @server = server
-      @draining = false
+      @first = nil
     end
 
     def handle
@@ -28,9 +34,13 @@ module HyperionRs
     private
 
     def receive(name)
-      raise SignalException, name if @draining
+      now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      if @first
+        raise SignalException, name unless @first.name == name && now - @first.at < ECHO
 
-      @draining = true
+        return
+      end
+      @first = First.new(name, now)
       @server.shutdown
       # A Logger takes a lock, which a trap handler may not.
       @report = Thread.new { @server.logger.info("SIG#{name}: finishing requests in flight; again to drop them") }

@@ -37,6 +37,17 @@ RSpec.describe HyperionRs::Signals do
     end.to raise_error(SignalException, "SIGTERM")
   end
 
+  it "takes a signal that comes twice at once for one" do
+    described_class.handle(server) do
+      signal("TERM")
+      server.drained.wait
+      signal("TERM")
+      # Delivered before this returns: the main thread handles its own signals.
+      Thread.pass
+    end
+    expect(log.string.lines.size).to eq(1)
+  end
+
   it "lets an exception of the block through" do
     expect { described_class.handle(server) { raise IOError, "why" } }.to raise_error(IOError, "why")
   end
