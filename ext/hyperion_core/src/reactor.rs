@@ -1,10 +1,13 @@
 //! The way back from the application's threads to the reactor: finished responses gather in one inbox, and the
 //! reactor is woken once for all that come while it is busy.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::report::{Event, Level, Reporter};
 use crate::response::{Record, Reply, Response};
 
 /// A response on its way to its stream.
@@ -21,6 +24,24 @@ pub(crate) struct Reactor {
     filled: Notify,
 }
 
+impl Completion {
+    /// Sends the response. A panic costs this response alone: the task that delivers is the only one there is.
+    fn deliver(self, reporter: &(impl Reporter + ?Sized)) {
+        let Completion { reply, response, record } = self;
+        // What the panic leaves behind belongs to this stream and its connection.
+        let delivered = catch_unwind(AssertUnwindSafe(|| reply.deliver(response, record)));
+        if let Err(panic) = delivered {
+            let reason = message(&*panic).to_owned();
+            reporter.report(Level::Error, &Event::Panicked { reason });
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of unknown cause")
+}
+
 impl Reactor {
     /// Hands a response over; from any thread, never blocking on the network.
     pub(crate) fn push(&self, completion: Completion) {
@@ -35,7 +56,7 @@ impl Reactor {
     }
 
     /// Delivers what comes, for as long as the runtime lives.
-    pub(crate) async fn run(&self) {
+    pub(crate) async fn run(&self, reporter: &(impl Reporter + ?Sized)) {
         let mut batch = Vec::new();
         loop {
             self.filled.notified().await;
@@ -45,7 +66,7 @@ impl Reactor {
                     break;
                 }
                 for completion in batch.drain(..) {
-                    completion.reply.deliver(completion.response, completion.record);
+                    completion.deliver(reporter);
                 }
                 // The connections write now; what finishes meanwhile needs no wake-up.
                 tokio::task::yield_now().await;

@@ -59,6 +59,11 @@ pub enum Event<'a> {
         /// Why, in words.
         reason: String,
     },
+    /// A response was lost to a fault of ours.
+    Panicked {
+        /// What the panic said.
+        reason: String,
+    },
     /// A body was lost: a file could not be read, or a temporary one not be written.
     BodyFailed {
         /// The HTTP/2 stream, 0 for HTTP/1.1.
@@ -90,6 +95,7 @@ impl fmt::Display for Event<'_> {
             Event::ResponseError { stream_id, reason } => {
                 write!(f, "response not sent as given, stream {stream_id}: {reason}")
             }
+            Event::Panicked { reason } => write!(f, "response lost, panic: {reason}"),
             Event::BodyFailed { stream_id, reason } => write!(f, "body lost, stream {stream_id}: {reason}"),
         }
     }

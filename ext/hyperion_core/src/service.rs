@@ -50,8 +50,8 @@ impl Service {
             config,
             handler,
         });
-        let reactor = context.reactor.clone();
-        let completions = tokio::spawn(async move { reactor.run().await }).abort_handle();
+        let (reactor, handler) = (context.reactor.clone(), context.handler.clone());
+        let completions = tokio::spawn(async move { reactor.run(&*handler).await }).abort_handle();
         Service(Arc::new(Inner { context, drain: Drain::new(), completions }))
     }
 

@@ -12,16 +12,27 @@ pub struct Head {
     status: StatusCode,
     values: Vec<u8>,
     fields: Vec<(HeaderName, u32)>,
+    /// Bytes of names and values.
+    size: usize,
 }
 
-/// A header value holds a byte that could end the field line early (RFC 9110, section 5.5).
+/// Why a field cannot be added.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("header {name:?} has the byte 0x{byte:02x}, which no header value may hold")]
-pub struct InvalidField {
-    /// The field.
-    pub name: HeaderName,
-    /// The offending byte.
-    pub byte: u8,
+pub enum InvalidField {
+    /// Its value holds a byte that could end the field line early (RFC 9110, section 5.5).
+    #[error("header {name:?} has the byte 0x{byte:02x}, which no header value may hold")]
+    Byte {
+        /// The field.
+        name: HeaderName,
+        /// The offending byte.
+        byte: u8,
+    },
+    /// There are [`Head::MAX_FIELDS`] already.
+    #[error("there are more than {} header lines", Head::MAX_FIELDS)]
+    TooMany,
+    /// The head would be larger than [`Head::MAX_SIZE`].
+    #[error("the headers are larger than {} bytes", Head::MAX_SIZE)]
+    TooLarge,
 }
 
 /// What a typical head needs, so that its buffer grows once at most.
@@ -29,12 +40,20 @@ const VALUES_CAPACITY: usize = 512;
 const FIELDS_CAPACITY: usize = 16;
 
 impl Head {
+    /// Field lines that a head may have: more than any client takes, and far from what a `HeaderMap` can hold, which
+    /// panics beyond it.
+    pub const MAX_FIELDS: usize = 1000;
+    /// Bytes of names and values that a head may have. They are copied while the connection is locked, and no browser
+    /// takes as many.
+    pub const MAX_SIZE: usize = 1024 * 1024;
+
     /// A head without fields.
     pub fn new(status: StatusCode) -> Self {
         Head {
             status,
             values: Vec::with_capacity(VALUES_CAPACITY),
             fields: Vec::with_capacity(FIELDS_CAPACITY),
+            size: 0,
         }
     }
 
@@ -46,9 +65,17 @@ impl Head {
     /// Adds one field line. Blanks around the value are dropped (RFC 9110, section 5.5).
     pub fn push(&mut self, name: HeaderName, value: &[u8]) -> Result<(), InvalidField> {
         if let Some(&byte) = value.iter().find(|&&byte| is_control(byte)) {
-            return Err(InvalidField { name, byte });
+            return Err(InvalidField::Byte { name, byte });
         }
-        self.values.extend_from_slice(value.trim_ascii());
+        let value = value.trim_ascii();
+        if self.fields.len() >= Self::MAX_FIELDS {
+            return Err(InvalidField::TooMany);
+        }
+        self.size += name.as_str().len() + value.len();
+        if self.size > Self::MAX_SIZE {
+            return Err(InvalidField::TooLarge);
+        }
+        self.values.extend_from_slice(value);
         self.fields.push((name, self.values.len() as u32));
         Ok(())
     }
@@ -197,5 +224,24 @@ mod tests {
         }
         assert!(head.push(CONTENT_TYPE, "caf\u{e9}\t!".as_bytes()).is_ok());
         assert!(!head.contains(&SET_COOKIE));
+    }
+
+    #[test]
+    fn a_head_has_a_largest_number_of_fields() {
+        let mut head = Head::new(StatusCode::OK);
+        for _ in 0..Head::MAX_FIELDS {
+            head.push(SET_COOKIE, b"a=1").unwrap();
+        }
+        assert_eq!(head.push(SET_COOKIE, b"a=1"), Err(InvalidField::TooMany));
+        let (_, map) = head.into_h2(Some(&HeaderValue::from_static("s")), Some(7));
+        assert_eq!(map.len(), Head::MAX_FIELDS + 3);
+    }
+
+    #[test]
+    fn a_head_has_a_largest_size() {
+        let mut head = Head::new(StatusCode::OK);
+        let value = vec![b'x'; Head::MAX_SIZE - SET_COOKIE.as_str().len()];
+        assert_eq!(head.push(SET_COOKIE, &value), Ok(()));
+        assert_eq!(head.push(SET_COOKIE, b""), Err(InvalidField::TooLarge));
     }
 }

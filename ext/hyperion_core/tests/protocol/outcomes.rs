@@ -175,3 +175,16 @@ async fn a_body_that_no_client_gets_closes_its_sender_quietly() {
     assert_outcome(&mut harness, Outcome::Sent).await;
     assert_closed(&sender).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_one_response() {
+    let mut harness = harness();
+    let mut client = harness.client().await;
+    client.request(1, &get("/manual")).await;
+    let mut responder = harness.exchange().await.responder;
+    responder.on_finish(|_| panic!("in the hook"));
+    responder.respond_empty(ok());
+    client.response(1).await;
+    client.assert_usable(3).await;
+    assert_eq!(harness.complaints(), ["response lost, panic: in the hook"]);
+}
