@@ -8,7 +8,7 @@ use h2::Reason;
 
 use super::ended::Ended;
 use super::fields::{FieldScanner, Findings};
-use super::traffic::{Malformed, Part, Traffic};
+use super::traffic::{CONTROL_EARNED, Malformed, Part, Traffic};
 use crate::limits::Rate;
 use crate::writer::Gate;
 
@@ -42,9 +42,10 @@ const RESET_RATE: (u32, u32) = (1000, 100);
 const CONTROL_RATE: (u32, u32) = (4000, 200);
 /// Malformed heads and trailers: each makes us reset a stream, which the peer's resets are limited for.
 const MALFORMED_RATE: (u32, u32) = (128, 1);
-/// Control frames that one useful frame of the peer or of ours earns: a reader with a window of one byte
-/// answers each DATA frame with two WINDOW_UPDATEs.
-const CONTROL_EARNED: u32 = 4;
+/// Control frames that may be earned in advance, as for what waits in the peer's window.
+const MAX_CREDIT: u32 = 65_536;
+/// Requests that earn one RST_STREAM: a proxy carries many users, some of whom leave.
+const HEADS_FOR_RESET: u32 = 10;
 /// A field line that is longer than this many times the largest header list is nothing but an attack.
 const LINE_FACTOR: usize = 4;
 
@@ -65,6 +66,10 @@ pub(super) struct FrameGate {
     settings: Rate,
     resets: Rate,
     control: Rate,
+    /// Earned, and used before `control` is.
+    credit: u32,
+    /// Requests since one last earned a reset.
+    heads: u32,
     malformed: Rate,
 }
 
@@ -102,6 +107,8 @@ impl FrameGate {
             settings: rate(SETTINGS_RATE),
             resets: rate(RESET_RATE),
             control: rate(CONTROL_RATE),
+            credit: 0,
+            heads: 0,
             malformed: rate(MALFORMED_RATE),
         }
     }
@@ -114,7 +121,7 @@ impl FrameGate {
         }
         let allowed = match kind {
             DATA | HEADERS => {
-                self.control.earn(CONTROL_EARNED);
+                self.earn(CONTROL_EARNED);
                 self.follow(header)?;
                 true
             }
@@ -125,12 +132,21 @@ impl FrameGate {
             }
             SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(1),
             PING if flags & FLAG_ACK != 0 => true,
-            _ => {
-                self.control.earn(self.traffic.take_data_sent().saturating_mul(CONTROL_EARNED));
-                self.control.allow(1)
-            }
+            _ => self.spend(1),
         };
         if allowed { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+    }
+
+    fn earn(&mut self, frames: u32) {
+        self.credit = self.credit.saturating_add(frames).min(MAX_CREDIT);
+    }
+
+    /// Counts control frames; false when they are too many.
+    fn spend(&mut self, frames: u32) -> bool {
+        self.earn(self.traffic.take_earned());
+        let paid = frames.min(self.credit);
+        self.credit -= paid;
+        self.control.allow(frames - paid)
     }
 
     /// RFC 9113, section 5.1: nothing but control frames follows the end of a stream.
@@ -138,6 +154,11 @@ impl FrameGate {
         let end_stream = header.flags & FLAG_END_STREAM != 0;
         if header.kind == HEADERS && header.stream_id > self.last_stream {
             self.streams.open(header.stream_id, end_stream);
+            self.heads += 1;
+            if self.heads == HEADS_FOR_RESET {
+                self.heads = 0;
+                self.resets.earn(1);
+            }
         } else if !self.streams.receive(header.stream_id, end_stream) {
             return Err(Reason::STREAM_CLOSED);
         }

@@ -40,7 +40,7 @@ impl Buf for SendBuf {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.traffic.data_sent();
+        self.traffic.data_sent(count);
     }
 }
 

@@ -14,7 +14,8 @@ pub(crate) struct Traffic {
     violation: AtomicU32,
     /// Milliseconds after `epoch`, plus one, at which an unfinished head began; 0 without one.
     head_since: AtomicU64,
-    data_sent: AtomicU32,
+    /// Control frames that our DATA has earned the peer.
+    earned: AtomicU32,
     /// Whether `malformed` has entries: what is looked at for each request.
     any_malformed: AtomicBool,
     malformed: Mutex<Vec<Malformed>>,
@@ -33,6 +34,11 @@ pub(crate) enum Part {
     Trailers,
 }
 
+/// Control frames that one useful frame of the peer or of ours earns: a reader with a window of one byte
+/// answers each DATA frame with two WINDOW_UPDATEs.
+pub(super) const CONTROL_EARNED: u32 = 4;
+/// Bytes of our DATA that earn another one: Go's client answers every 4 KiB with two.
+const BYTES_FOR_CONTROL: usize = 1024;
 /// Malformed parts that may wait for their streams to be dealt with, before the peer is sent away.
 const MAX_MALFORMED: usize = 1024;
 
@@ -42,7 +48,7 @@ impl Default for Traffic {
             epoch: Instant::now(),
             violation: AtomicU32::new(0),
             head_since: AtomicU64::new(0),
-            data_sent: AtomicU32::new(0),
+            earned: AtomicU32::new(0),
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
         }
@@ -80,12 +86,14 @@ impl Traffic {
     }
 
     /// A DATA frame of ours, or a part of one, was written.
-    pub(super) fn data_sent(&self) {
-        self.data_sent.fetch_add(1, Relaxed);
+    pub(super) fn data_sent(&self, bytes: usize) {
+        let earned = CONTROL_EARNED + (bytes / BYTES_FOR_CONTROL) as u32;
+        self.earned.fetch_add(earned, Relaxed);
     }
 
-    pub(super) fn take_data_sent(&self) -> u32 {
-        self.data_sent.swap(0, Relaxed)
+    /// The control frames that were earned since the last call.
+    pub(super) fn take_earned(&self) -> u32 {
+        self.earned.swap(0, Relaxed)
     }
 
     /// Remembers a malformed part until [`Traffic::is_malformed`] asks for it; false when there are too many.

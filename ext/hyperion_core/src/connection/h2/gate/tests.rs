@@ -44,11 +44,50 @@ async fn acknowledgements_and_answers_to_our_data_are_no_flood() {
     let (traffic, mut gate) = gate();
     for _ in 0..10_000 {
         gate.admit(&mut frame(PING, FLAG_ACK, b"12345678"));
-        traffic.data_sent();
+        traffic.data_sent(1);
         gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]));
         gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]));
     }
     assert_eq!(traffic.violation(), None);
+}
+
+/// As Go's client does, on the stream and on the connection.
+#[tokio::test(start_paused = true)]
+async fn updates_for_every_four_kilobytes_are_no_flood() {
+    for frames_ahead in [1, 64, 1024] {
+        let (traffic, mut gate) = gate();
+        for _ in 0..100_000_000 / 16_384 / frames_ahead {
+            (0..frames_ahead).for_each(|_| traffic.data_sent(16_384));
+            for _ in 0..frames_ahead * 8 {
+                gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0x10, 0]));
+            }
+        }
+        assert_eq!(traffic.violation(), None, "{frames_ahead} frames ahead");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_earn_resets_slowly() {
+    let resets_until_the_end = |heads_each: u32| {
+        let (traffic, mut gate) = gate();
+        let mut stream_id = 1u32;
+        for resets in 0..20_000 {
+            for _ in 0..heads_each {
+                let mut head = frame(HEADERS, FLAG_END_HEADERS | FLAG_END_STREAM, b"\x82");
+                head[5..9].copy_from_slice(&stream_id.to_be_bytes());
+                gate.admit(&mut head);
+                stream_id += 2;
+            }
+            gate.admit(&mut frame(RST_STREAM, 0, b"1234"));
+            if traffic.violation().is_some() {
+                return Some(resets);
+            }
+        }
+        None
+    };
+    assert_eq!(resets_until_the_end(HEADS_FOR_RESET), None);
+    let rapid = resets_until_the_end(1).expect("a rapid reset is a flood");
+    assert!((RESET_RATE.0..RESET_RATE.0 * 6 / 5).contains(&rapid), "{rapid}");
 }
 
 #[tokio::test(start_paused = true)]
