@@ -19,7 +19,7 @@ module HyperionRs
       written = write
       yield
     ensure
-      File.delete(@path) if written && owner == Process.pid
+      remove if written && owner == Process.pid
     end
 
     private
@@ -33,7 +33,7 @@ module HyperionRs
       release_stale
       retry
     rescue SystemCallError => e
-      raise ConfigurationError, "pidfile: cannot write #{@path}: #{e.class.new.message}"
+      raise failure("write", e)
     end
 
     # Removes a file whose process is gone.
@@ -41,9 +41,15 @@ module HyperionRs
       pid = owner
       raise ConfigurationError, "pidfile: #{@path} belongs to the running process #{pid}" if pid && running?(pid)
 
+      remove
+    end
+
+    def remove
       File.delete(@path)
     rescue Errno::ENOENT
-      nil # Its process removed it just now.
+      nil # Somebody else removed it just now.
+    rescue SystemCallError => e
+      raise failure("delete", e)
     end
 
     def owner
@@ -51,6 +57,12 @@ module HyperionRs
       pid if pid&.positive?
     rescue Errno::ENOENT
       nil
+    rescue SystemCallError => e
+      raise failure("read", e)
+    end
+
+    def failure(what, error)
+      ConfigurationError.new("pidfile: cannot #{what} #{@path}: #{error.class.new.message}")
     end
 
     def running?(pid)

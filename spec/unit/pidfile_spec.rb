@@ -53,6 +53,17 @@ RSpec.describe HyperionRs::Pidfile do
     expect(File.read(path)).to eq("1")
   end
 
+  it "names a path that is a directory" do
+    Dir.mkdir(path)
+    expect { hold }.to raise_error(HyperionRs::ConfigurationError, "pidfile: cannot read #{path}: Is a directory")
+  end
+
+  it "names a stale file that cannot be deleted" do
+    write_file("server.pid", "")
+    allow(File).to receive(:delete).with(path).and_raise(Errno::EACCES, path)
+    expect { hold }.to raise_error(HyperionRs::ConfigurationError, "pidfile: cannot delete #{path}: Permission denied")
+  end
+
   it "names a path that cannot be written" do
     expect { described_class.hold("/no/such/dir/x.pid") { :ran } }
       .to raise_error(HyperionRs::ConfigurationError,
