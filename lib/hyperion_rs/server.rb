@@ -95,9 +95,10 @@ module HyperionRs
       @output.flush
     end
 
-    # A logger need not tell its level.
+    # A logger need not tell its level, and some tell a Symbol.
     def quiet?
-      @logger.respond_to?(:level) && @logger.level > Logger::INFO
+      level = @logger.level if @logger.respond_to?(:level)
+      level.is_a?(Integer) && level > Logger::INFO
     end
 
     def protocols

@@ -106,6 +106,12 @@ RSpec.describe HyperionRs::Server do
       expect(stdout.string).to include("listening on unix:///a")
     end
 
+    it "prints it with a logger whose level is no number" do
+      logger = Struct.new(:level) { def warn(line) = line }.new(:error)
+      run(described_class.new(app, { bind: "unix:///a" }, logger:, output: stdout))
+      expect(stdout.string).to include("listening on unix:///a")
+    end
+
     it "prints nothing when it should be quiet" do
       run(server_with(level: "warn"))
       expect(stdout.string).to be_empty

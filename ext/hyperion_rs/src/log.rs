@@ -25,11 +25,12 @@ impl Log {
         Log { threshold: AtomicU8::new(Level::Info as u8), dropped: AtomicU64::new(0), notices }
     }
 
-    /// Takes the level of a Ruby logger; one that does not tell gets everything but debug lines.
+    /// Takes the level of a Ruby logger; one that does not tell a number gets everything but debug lines.
     pub(crate) fn follow(&self, logger: Value) -> Result<(), Error> {
         const DEBUG: i64 = 0;
         if logger.respond_to("level", false)? {
-            let level: i64 = logger.funcall("level", ())?;
+            let Some(level) = magnus::Integer::from_value(logger.funcall("level", ())?) else { return Ok(()) };
+            let level = level.to_i64()?;
             self.threshold.store(level.clamp(DEBUG, i64::from(Level::Error as u8)) as u8, Relaxed);
         }
         Ok(())
