@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use thiserror::Error;
 
+use super::incoming::SMALL;
 use super::spill::{SpillBudget, SpillFile};
 
 /// A complete request body.
@@ -50,10 +51,10 @@ impl Collector {
         Collector { first: None, memory: BytesMut::new(), limit, file: None, budget }
     }
 
-    /// Takes one chunk. A body of one chunk is kept as it came, without a copy.
+    /// Takes one chunk. A large body of one chunk is kept as it came, without a copy.
     pub(crate) async fn push(&mut self, chunk: Bytes) -> Result<(), CollectError> {
-        if self.first.is_none() && self.memory.is_empty() && self.file.is_none() && chunk.len() <= self.limit
-        {
+        let is_first = self.first.is_none() && self.memory.is_empty() && self.file.is_none();
+        if is_first && (SMALL..=self.limit).contains(&chunk.len()) {
             self.first = Some(chunk);
             return Ok(());
         }
@@ -163,9 +164,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_chunk_is_not_copied() {
-        let body = collect(10, &[b"abc"]).await;
-        assert_eq!(body.as_memory().unwrap().as_ptr(), b"abc".as_ptr());
+    async fn one_large_chunk_is_not_copied_and_a_small_one_is() {
+        static BYTES: [u8; SMALL] = [b'x'; SMALL];
+        for (bytes, is_copied) in [(&BYTES[..], false), (&BYTES[1..], true)] {
+            let body = collect(SMALL, &[bytes]).await;
+            assert_eq!(body.as_memory().unwrap().as_ptr() != bytes.as_ptr(), is_copied);
+            assert_eq!(read(&body), bytes);
+        }
     }
 
     #[tokio::test]

@@ -23,8 +23,9 @@ pub enum BodyError {
     TimedOut,
 }
 
-/// Bytes below which a chunk is copied behind the one before it, when the reader has not taken that yet.
-const SMALL: usize = 1024;
+/// Bytes below which a chunk is copied. It comes as a part of a read buffer, which it would hold whole: with what the
+/// peer has put between the chunks, that is a multiple of what its window allows.
+pub(super) const SMALL: usize = 64 * 1024;
 
 /// The reading end.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(crate) struct Feeder(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     chunks: VecDeque<Bytes>,
-    /// Small chunks after those, gathered: each one kept as it came would hold many times its size.
+    /// Small chunks after those, gathered.
     tail: BytesMut,
     /// `None` while more may come.
     end: Option<Result<(), BodyError>>,
@@ -170,13 +171,14 @@ impl Drop for Feeder {
 
 impl State {
     fn push(&mut self, chunk: Bytes) {
+        if !self.tail.is_empty() && self.tail.len() + chunk.len() > SMALL {
+            self.chunks.push_back(std::mem::take(&mut self.tail).freeze());
+        }
         if chunk.len() < SMALL {
-            return self.tail.extend_from_slice(&chunk);
+            self.tail.extend_from_slice(&chunk);
+        } else {
+            self.chunks.push_back(chunk);
         }
-        if !self.tail.is_empty() {
-            self.chunks.push_back(self.tail.split().freeze());
-        }
-        self.chunks.push_back(chunk);
     }
 
     fn pop(&mut self) -> Option<Bytes> {

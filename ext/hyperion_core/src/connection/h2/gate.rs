@@ -42,6 +42,8 @@ const RESET_RATE: (u32, u32) = (1000, 100);
 const CONTROL_RATE: (u32, u32) = (4000, 200);
 /// Malformed heads and trailers: each makes us reset a stream, which the peer's resets are limited for.
 const MALFORMED_RATE: (u32, u32) = (128, 1);
+/// Bytes of a control frame that count for another one.
+const BYTES_OF_CONTROL: usize = 1024;
 /// Control frames that may be earned in advance, as for what waits in the peer's window.
 const MAX_CREDIT: u32 = 65_536;
 /// Requests that earn one RST_STREAM: a proxy carries many users, some of whom leave.
@@ -130,9 +132,9 @@ impl FrameGate {
                 self.streams.reset(stream_id);
                 self.resets.allow(1)
             }
-            SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(1),
+            SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(header.cost()),
             PING if flags & FLAG_ACK != 0 => true,
-            _ => self.spend(1),
+            _ => self.spend(header.cost()),
         };
         if allowed { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
     }
@@ -275,6 +277,12 @@ impl Header {
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         // The highest bit is reserved (RFC 9113, section 4.1).
         Some(Header { length, kind, flags, stream_id: u32::from_be_bytes(stream_id) & (u32::MAX >> 1) })
+    }
+
+    /// Control frames that this one counts for: a large one, of a kind that we do not know, passes through as much
+    /// memory as DATA without any window.
+    fn cost(&self) -> u32 {
+        1 + (self.length / BYTES_OF_CONTROL) as u32
     }
 
     /// RFC 9113, sections 6.3 to 6.9.

@@ -91,6 +91,23 @@ async fn requests_earn_resets_slowly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_frames_of_no_use_are_few() {
+    for (kind, burst) in [(0xfe, CONTROL_RATE.0), (GOAWAY, CONTROL_RATE.0), (SETTINGS, SETTINGS_RATE.0 - 1)] {
+        let (traffic, mut gate) = gate();
+        let mut large = frame(kind, 0, b"");
+        large[1..3].copy_from_slice(&12_288u16.to_be_bytes());
+        large.resize(large.len() + 12_288, 0);
+        // Useful frames earn less than such a frame costs.
+        let admitted = (0..burst).take_while(|_| {
+            gate.admit(&mut frame(DATA, 0, b"x"));
+            gate.admit(&mut large) > 0
+        });
+        assert!(admitted.count() as u32 <= burst / 9, "kind {kind}");
+        assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "kind {kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn frames_pass_whole_and_data_as_it_comes() {
     let (traffic, mut gate) = gate();
     let mut headers = frame(HEADERS, 0, b"\x82\x84\x87");
