@@ -16,7 +16,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use magnus::{Error, Ruby};
+use magnus::{Error, Ruby, TypedData};
+
+/// Has magnus look up the Ruby class of a type now. It does so at the first use otherwise, behind a lock that it holds
+/// while it calls Ruby: a second thread that came to that lock with the GVL would stop the process for good.
+pub(crate) fn settle_class<T: TypedData>(ruby: &Ruby) {
+    T::class(ruby);
+}
 
 /// Waits for a future without the GVL. Ruby's interrupts (`Thread#kill`, `Thread#raise`, signals) are served while it
 /// waits: an exception that one of them raises ends the wait.

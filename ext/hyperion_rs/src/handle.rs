@@ -8,7 +8,7 @@ use magnus::prelude::*;
 use magnus::{Error, RHash, RModule, Ruby, TypedData, method};
 
 use crate::fork::Ours;
-use crate::respond;
+use crate::{gvl, respond};
 
 /// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
 #[derive(Clone, Debug)]
@@ -67,5 +67,6 @@ impl EarlyHints {
 pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("EarlyHints", ruby.class_object())?;
     class.undef_default_alloc_func();
+    gvl::settle_class::<EarlyHints>(ruby);
     class.define_method("call", method!(EarlyHints::call, 1))
 }

@@ -162,6 +162,8 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     native.define_class("Lease", ruby.class_object())?.undef_default_alloc_func();
     let reader = native.define_class("Reader", ruby.class_object())?;
     reader.undef_default_alloc_func();
+    gvl::settle_class::<Lease>(ruby);
+    gvl::settle_class::<Reader>(ruby);
     reader.define_method("read_chunk", method!(Reader::read_chunk, 0))?;
     reader.define_method("close", method!(Reader::close, 0))?;
     reader.define_method("trailers", method!(Reader::trailers, 0))

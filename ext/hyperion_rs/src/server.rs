@@ -20,7 +20,7 @@ use crate::fork::{self, Ours};
 use crate::input::Classes;
 use crate::settings::{Settings, TlsSettings};
 use crate::supervisor::{Bridge, Door, Notice, Supervisor};
-use crate::{env, stall};
+use crate::{env, gvl, stall};
 
 /// The native server.
 #[derive(TypedData)]
@@ -259,6 +259,7 @@ fn url(scheme: &str, address: &Address) -> String {
 pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Server", ruby.class_object())?;
     class.undef_default_alloc_func();
+    gvl::settle_class::<NativeServer>(ruby);
     class.define_singleton_method("new", function!(NativeServer::new, 3))?;
     class.define_method("bind", method!(NativeServer::bind, 0))?;
     class.define_method("run", method!(NativeServer::run, 0))?;

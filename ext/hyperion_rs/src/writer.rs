@@ -218,6 +218,7 @@ fn push_error(ruby: &Ruby, error: PushError) -> Error {
 pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let writer = native.define_class("Writer", ruby.class_object())?;
     writer.undef_default_alloc_func();
+    gvl::settle_class::<Writer>(ruby);
     writer.define_method("write", method!(Writer::write, 1))?;
     writer.define_method("write_nonblock", method!(Writer::write_nonblock, 1))?;
     writer.define_method("finish", method!(Writer::finish, 1))?;
