@@ -6,6 +6,7 @@ RSpec.describe "response bodies" do
   # A body of each shape, by path; each says on stderr when it is closed.
   app = <<~'RACKUP'
     FILE = File.join(__dir__, "file.bin").tap { |path| File.binwrite(path, "0123456789" * 30_000) }
+    FIFO = File.join(__dir__, "fifo").tap { |path| File.mkfifo(path) }
     class Body
       def initialize(*chunks) = @chunks = chunks
       def each(&block) = @chunks.each(&block)
@@ -25,6 +26,9 @@ RSpec.describe "response bodies" do
     class GonePath < Body
       def to_path = "/nonexistent"
     end
+    class FifoPath < Body
+      def to_path = FIFO
+    end
     class NilPath < Body
       def to_path = nil
     end
@@ -37,6 +41,7 @@ RSpec.describe "response bodies" do
       "/no_array" => -> { NoArray.new("r", "s") },
       "/path" => -> { Path.new("never") },
       "/gone_path" => -> { GonePath.new("in", "stead") },
+      "/fifo_path" => -> { FifoPath.new("in", "stead") },
       "/nil_path" => -> { NilPath.new("in", "stead") },
       "/enumerator" => -> { Enumerator.new { |yielder| 3.times { |number| yielder << number.to_s } } },
       "/lazy" => -> { (1..Float::INFINITY).lazy.map { |number| "#{number}," }.first(5).lazy },
@@ -70,6 +75,7 @@ RSpec.describe "response bodies" do
   sends "/to_ary", "pq"
   sends "/no_array", "rs", "iterates a body whose to_ary answers nil"
   sends "/gone_path", "instead", "iterates a body whose file cannot be opened"
+  sends "/fifo_path", "instead", "iterates a body whose path is no regular file"
   sends "/nil_path", "instead", "iterates a body whose to_path answers nil"
   sends "/enumerator", "012"
   sends "/lazy", "1,2,3,4,5,"

@@ -129,5 +129,6 @@ RSpec::Matchers.define_negated_matcher :not_include, :include
 
 RSpec.configure do |config|
   config.include RackHelper, file_path: %r{/spec/rack/}
+  config.include Http2Client, file_path: %r{/spec/rack/}
   config.extend RackHelper::Group, file_path: %r{/spec/rack/}
 end

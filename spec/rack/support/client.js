@@ -2,6 +2,7 @@
 // A client for specs: every exchange is told in full, as a value for JSON. Bytes are told as latin1.
 const http2 = require("http2");
 const crypto = require("crypto");
+const { Readable } = require("stream");
 const { setTimeout: sleep } = require("timers/promises");
 
 const WHOLE = 64 * 1024;
@@ -73,4 +74,4 @@ function* pattern(size, block = 65536) {
   for (let left = size; left > 0; left -= block) yield left >= block ? unit : unit.subarray(0, left);
 }
 
-module.exports = { connect, open, exchange, until, pattern, sleep, http2, crypto };
+module.exports = { Readable, connect, open, exchange, until, pattern, sleep, http2, crypto };

@@ -17,6 +17,8 @@ class Evaluator
     raise Failed, answer[:error] if answer[:error]
 
     answer[:value]
+  rescue EOFError, Errno::EPIPE => e
+    raise Failed, "the client ended: #{e.message}"
   end
 
   # Ends it, whatever it does; it begins again with the next script.
