@@ -1,8 +1,8 @@
 //! A response body read from a file by the core.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,11 +19,15 @@ pub struct FileBody {
 impl FileBody {
     /// Opens a regular file for sending it whole. Blocks on the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
+        let check = |metadata: fs::Metadata| match metadata.is_file() {
+            true => Ok(metadata),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        };
+        // Opening a device may do something. What takes the path's place meanwhile may be a FIFO, whose opening would
+        // wait for a writer.
+        check(fs::metadata(path)?)?;
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let metadata = check(file.metadata()?)?;
         Ok(FileBody { file: Arc::new(file), offset: 0, end: metadata.len() })
     }
 
