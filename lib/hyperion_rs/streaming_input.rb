@@ -2,7 +2,8 @@
 
 module HyperionRs
   # The `rack.input` of a request whose body is read while it arrives. What is not read stays with the client: flow
-  # control holds it back. Reads wait without the GVL and raise ClientDisconnected when the client goes away.
+  # control holds it back. Reads wait without the GVL and raise ClientDisconnected when the client goes away. Threads
+  # that share it take turns: the Rust side wakes one reader.
   class StreamingInput
     # The trailers of the request, by lower-case name; filled when the body has ended.
     attr_reader :trailers
@@ -13,40 +14,33 @@ module HyperionRs
       @trailers = {}
       @ended = false
       @closed = false
+      @turn = Mutex.new
     end
 
     # As IO#read: with a length, waits for so many bytes or the end, at which it answers nil; without one, all the rest.
     def read(length = nil, buffer = nil)
       raise ArgumentError, "negative length #{length} given" if length&.negative?
 
-      fill { length && @buffer.bytesize >= length }
-      taken = take(length || @buffer.bytesize)
+      taken = gather(length) { length && @buffer.bytesize >= length }
       deliver(taken.empty? && length&.positive? ? nil : taken, buffer)
     end
 
     # As IO#readpartial: what is there, at most `length` bytes; waits only for the first. Raises EOFError at the end.
     def readpartial(length, buffer = nil)
-      fill { !@buffer.empty? }
-      if @buffer.empty? && length.positive?
+      taken = gather(length) { !@buffer.empty? }
+      if taken.empty? && length.positive?
         buffer&.clear
         raise EOFError, "end of file reached"
       end
-      deliver(take(length), buffer)
+      deliver(taken, buffer)
     end
 
     # The next line with its separator, nil at the end.
     def gets(separator = $/, chomp: false)
-      return read&.then { |rest| rest.empty? ? nil : rest } if separator.nil?
+      line = separator ? @turn.synchronize { take_line(separator.b) } : read
+      return if line.empty?
 
-      from = 0
-      fill do
-        found = @buffer.index(separator.b, from)
-        from = [@buffer.bytesize - separator.bytesize, 0].max unless found
-        found
-      end
-      line = take(@buffer.index(separator.b)&.+(separator.bytesize) || @buffer.bytesize)
-      line.chomp!(separator) if chomp && !line.empty?
-      line unless line.empty?
+      chomp && separator ? line.chomp(separator) : line
     end
 
     # Yields the body as it comes.
@@ -54,17 +48,19 @@ module HyperionRs
       return enum_for(:each) unless block_given?
 
       loop do
-        fill { !@buffer.empty? }
-        break if @buffer.empty?
+        taken = gather { !@buffer.empty? }
+        break if taken.empty?
 
-        yield take(@buffer.bytesize)
+        yield taken
       end
       self
     end
 
     def eof?
-      fill { !@buffer.empty? }
-      @buffer.empty?
+      @turn.synchronize do
+        fill { !@buffer.empty? }
+        @buffer.empty?
+      end
     end
 
     # Reads no further; what the client still sends is thrown away.
@@ -96,6 +92,25 @@ module HyperionRs
           @trailers.merge!(@reader.trailers || {})
         end
       end
+    end
+
+    # Takes `length` bytes, or all, once the block is content or the body has ended.
+    def gather(length = nil, &content)
+      @turn.synchronize do
+        fill(&content)
+        take(length || @buffer.bytesize)
+      end
+    end
+
+    def take_line(separator)
+      from = 0
+      found = nil
+      fill do
+        found = @buffer.index(separator, from)
+        from = [@buffer.bytesize - separator.bytesize, 0].max unless found
+        found
+      end
+      take(found ? found + separator.bytesize : @buffer.bytesize)
     end
 
     def take(length)
