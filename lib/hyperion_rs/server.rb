@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "logger"
+require "tempfile"
 require "uri"
 require_relative "configuration"
 require_relative "native"
@@ -30,6 +31,7 @@ module HyperionRs
       return urls if @native
 
       @configuration.notices.each { |notice| @logger.warn(notice.to_s) }
+      check_spill_dir
       Native.load!
       native = Native::Server.new(@app, @configuration.native_settings, @logger)
       @urls = native.bind.freeze
@@ -79,6 +81,15 @@ module HyperionRs
     end
 
     private
+
+    # Found out here, and not at the first large upload.
+    def check_spill_dir
+      directory = @configuration.spill_dir
+      Tempfile.create("hyperion-rs", directory) { nil } if @configuration.spill_limit.positive?
+    rescue SystemCallError => e
+      raise ConfigurationError, "spill_dir: cannot make a file in #{directory} " \
+                                "(from #{@configuration.origin(:spill_dir)}): #{e.class.new.message}"
+    end
 
     def serve
       announce

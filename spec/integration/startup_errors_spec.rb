@@ -99,6 +99,11 @@ RSpec.describe "errors at start" do
                   "pidfile: cannot write /no/such/dir/a.pid: No such file or directory")
       end
 
+      it "names a directory for temporary files that is missing" do
+        fail_with({ spill_dir: "/no/such/dir" }, "spill_dir: cannot make a file in /no/such/dir " \
+                                                 "#{from(:spill_dir)}: No such file or directory")
+      end
+
       it "shows the backtrace when asked to debug" do
         result = run_server(via == :command ? "--debug" : "-d", *arguments(via, { threads: "x" }), via:)
         expect(result.status.exitstatus).to eq(1)
