@@ -39,7 +39,8 @@ RSpec.describe "floods of resets" do
     }.each do |name, frame|
       it "ends those for #{name}" do
         # A server may take a stream error for one of the connection (RFC 9113, section 5.4.2).
-        expect_refused(%i[enhance_your_calm protocol_error stream_closed]) { |stream| headers(stream) + frame.call(stream) }
+        reasons = %i[enhance_your_calm protocol_error stream_closed]
+        expect_refused(reasons) { |stream| headers(stream) + frame.call(stream) }
       end
     end
 

@@ -42,6 +42,11 @@ class RawSocket
     @outgoing.empty? && !@closed && !@deaf
   end
 
+  # Has the kernel take little of what is not read.
+  def shrink_receive_buffer
+    @io.to_io.setsockopt(Socket::SOL_SOCKET, Socket::SO_RCVBUF, READ)
+  end
+
   # Sends a few bytes without reading.
   def write_deaf(bytes)
     @io.write(bytes)
