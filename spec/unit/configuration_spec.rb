@@ -168,6 +168,14 @@ RSpec.describe HyperionRs::Configuration do
       )
     end
 
+    it "says when no request could pass a limit" do
+      notices = configuration({ h2_initial_window_size: 0, h2_max_header_list_size: 1 }).notices
+      expect(notices.map(&:to_s)).to contain_exactly(
+        "h2 initial_window_size below usable minimum; clamping configured=0 clamped_to=1024",
+        "h2 max_header_list_size below usable minimum; clamping configured=1 clamped_to=1024"
+      )
+    end
+
     it "leaves out values that a stronger source replaced" do
       config_file("h2_max_frame_size 1")
       expect(configuration({ h2_max_frame_size: "1MiB" }).notices).to be_empty

@@ -63,7 +63,7 @@ module HyperionRs
       t.option :request_buffer, Types::Bytes.new(0..gib),
                "memory for a request's body; the rest goes to a temporary file",
                default: "1MiB", native: true
-      t.option :response_buffer, Types::Bytes.new(0..gib),
+      t.option :response_buffer, Types::Bytes.new((16 << 10)..gib),
                "memory for a response that waits for its reader; the rest spills to a temporary file",
                default: "256KiB", native: true
       t.option :response_spill, Types::Bytes.new(0..tib),
@@ -79,11 +79,13 @@ module HyperionRs
       t.group "HTTP/2"
       t.option :h2_max_concurrent_streams, Types::Clamped.new("max_concurrent_streams", 1..0xFFFFFFFF),
                "requests at once on a connection", default: 128, unit: "streams", native: true
-      t.option :h2_initial_window_size, Types::Clamped.new("initial_window_size", 0..0x7FFFFFFF, type: Types::Bytes),
+      t.option :h2_initial_window_size,
+               Types::Clamped.new("initial_window_size", 0x400..0x7FFFFFFF, type: Types::Bytes, minimum: "usable"),
                "request body bytes that a stream may send before they are consumed", default: "1MiB", native: true
       t.option :h2_max_frame_size, Types::Clamped.new("max_frame_size", 0x4000..0xFFFFFF, type: Types::Bytes),
                "largest frame a peer may send", default: "1MiB", native: true
-      t.option :h2_max_header_list_size, Types::Clamped.new("max_header_list_size", 0..0xFFFFFFFF, type: Types::Bytes),
+      t.option :h2_max_header_list_size,
+               Types::Clamped.new("max_header_list_size", 0x400..0xFFFFFFFF, type: Types::Bytes, minimum: "usable"),
                "largest set of header fields of a request", default: "64KiB", native: true
 
       t.group "App and process"

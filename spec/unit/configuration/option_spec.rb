@@ -16,6 +16,11 @@ RSpec.describe HyperionRs::Configuration::Option do
     )
   end
 
+  it "refuses a buffer that no response fits through" do
+    expect { HyperionRs::Configuration::OPTIONS[:response_buffer].parse("16383", "test") }
+      .to raise_error(HyperionRs::ConfigurationError, /from 16 KiB to 1 GiB/)
+  end
+
   it "carries the notices of its type" do
     setting = HyperionRs::Configuration::OPTIONS[:h2_initial_window_size].parse(2**31, "test")
     expect(setting.notices.map(&:to_s))

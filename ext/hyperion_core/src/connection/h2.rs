@@ -57,6 +57,9 @@ const HEADER_TABLE_SIZE: u32 = 4096;
 /// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame.
 const DATA_FRAME_BUDGET: usize = 1024 * 1024;
 
+/// Bytes that `h2` may buffer of a response at least: with none, it never grants any capacity.
+const MIN_SEND_BUFFER: usize = 64 * 1024;
+
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
 /// Serves one connection until it is over, whatever ends it.
@@ -114,7 +117,7 @@ fn builder(config: &Config) -> Builder {
         .max_frame_size(http2.max_frame_size)
         .max_header_list_size(http2.max_header_list_size)
         .header_table_size(HEADER_TABLE_SIZE)
-        .max_send_buffer_size(buffers.response)
+        .max_send_buffer_size(buffers.response.max(MIN_SEND_BUFFER))
         .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(Some(MAX_PROVOKED_RESETS))

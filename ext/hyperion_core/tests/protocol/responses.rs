@@ -264,3 +264,13 @@ async fn a_large_head_is_continued() {
     assert!(client.decode(&block).len() >= 41);
     client.assert_usable(3).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn responses_pass_through_no_buffer_at_all() {
+    let harness = harness_with(|config| config.buffers.response = 0);
+    let mut client = harness.client().await;
+    for (stream, path) in [(1, "/bytes/100000"), (3, "/stream/100000")] {
+        client.request(stream, &get(path)).await;
+        assert_eq!(client.response(stream).await.body, pattern(100_000), "{path}");
+    }
+}

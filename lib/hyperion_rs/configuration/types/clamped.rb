@@ -5,19 +5,21 @@ require_relative "number"
 module HyperionRs
   class Configuration
     module Types
-      # A number whose limits are the HTTP/2 specification's: beyond them it is moved to the nearest and a notice
-      # given, since a peer could not work with what was asked for and the nearest value is what was meant.
+      # A number whose limits are the HTTP/2 specification's, or what clients can work with: beyond them it is moved to
+      # the nearest and a notice given, since a peer could not work with what was asked for and the nearest value is
+      # what was meant.
       class Clamped < Base
         ANY = (-(2**63)..(2**63))
         private_constant :ANY
 
         attr_reader :range
 
-        # `setting` is the name in the notice; `type` a Number class.
-        def initialize(setting, range, type: Number)
+        # `setting` is the name in the notice; `type` a Number class; `minimum` says where the lower limit is from.
+        def initialize(setting, range, type: Number, minimum: "spec")
           super()
           @setting = setting
           @range = range
+          @minimum = minimum
           @limits = type.new(range)
           @unlimited = type.new(ANY)
         end
@@ -49,7 +51,7 @@ module HyperionRs
         private
 
         def notice(configured, clamped)
-          problem = configured < clamped ? "below spec minimum" : "above spec maximum"
+          problem = configured < clamped ? "below #{@minimum} minimum" : "above spec maximum"
           Notice.new("h2 #{@setting} #{problem}; clamping", configured, clamped)
         end
       end
