@@ -44,7 +44,8 @@ RSpec.describe "errors of the app" do
 
   reports = {
     "standard" => /standard failed \(RuntimeError\)/, "cause" => /the effect \(ArgumentError\).*the cause/m,
-    "script" => /script failed \(NotImplementedError\)/, "load" => %r{cannot load such file -- no/such/file \(LoadError\)},
+    "script" => /script failed \(NotImplementedError\)/,
+    "load" => %r{cannot load such file -- no/such/file \(LoadError\)},
     "no-memory" => /memory failed \(NoMemoryError\)/, "huge" => /\((NoMemoryError|ArgumentError)\)/,
     "stack" => /stack level too deep \(SystemStackError\)/, "exit" => /exit \(SystemExit\)/,
     "abort" => /abort failed \(SystemExit\)/, "throw" => /uncaught throw :nowhere \(UncaughtThrowError\)/,
@@ -69,7 +70,8 @@ RSpec.describe "errors of the app" do
 
   it "are reported with a backtrace" do
     fetch("/call/standard")
-    server.wait_for(%r{GET /call/standard: \S+config.ru:\d+:in .*standard failed \(RuntimeError\)\n\s+from \S+config.ru})
+    place = /\S+config.ru:\d+:in /
+    server.wait_for(%r{GET /call/standard: #{place}.*standard failed \(RuntimeError\)\n\s+from #{place}})
   end
 
   it "leave the process as it was" do

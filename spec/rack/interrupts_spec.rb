@@ -71,7 +71,7 @@ RSpec.describe "threads that wait" do
         begin_waiting(path)
         fetch("/raise?#{path}")
         expect(end_of_victim[:status]).to eq(500)
-        server.wait_for(%r{POST #{path}: .*stray error})
+        server.wait_for(/POST #{path}: .*stray error/)
       end
     end
 

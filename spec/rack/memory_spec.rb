@@ -53,7 +53,8 @@ RSpec.describe "memory" do
       expect([load.succeeded, load.failed, load.statuses["2xx"]]).to eq([50_000, 0, 50_000])
       figures << resident
     end
-    RSpec.configuration.reporter.message("resident MB after 20k, then each 50k: #{figures.map { |mb| mb.round(1) }.join(', ')}")
+    told = figures.map { |megabytes| megabytes.round(1) }.join(", ")
+    RSpec.configuration.reporter.message("resident MB after 20,000 requests, and after each 50,000 more: #{told}")
     expect(figures.last - figures[1]).to be < 8
   end
 end

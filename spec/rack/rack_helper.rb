@@ -14,9 +14,9 @@ module RackHelper
   # For the group itself.
   module Group
     # One server for all examples of the group; it has to end well when they are done.
-    def serve(app, lint: true, tls: true, options: {}, **process)
+    def serve(app, **options)
       before(:context) do
-        @server = start(app, lint:, tls:, options:, **process)
+        @server = start(app, **options)
         @evaluator = Evaluator.new
       end
       after(:context) do
@@ -39,12 +39,13 @@ module RackHelper
     @server&.kill
   end
 
-  def start(app, lint: true, tls: true, options: {}, env: {}, **process)
-    directory = Dir.mktmpdir("hyperion-rs-rack")
+  # Further arguments are those of ServerProcess.start.
+  def start(app, lint: true, tls: true, env: {}, **process)
+    directory = Dir.mktmpdir("rack", ServerHelper.data_home)
     file = File.join(directory, "config.ru").tap { |path| File.write(path, "#{LINT if lint}#{app}") }
-    options = { tls: "dev", **options } if tls
+    process[:options] = { tls: "dev", **process.fetch(:options, {}) } if tls
     env = { "XDG_DATA_HOME" => ServerHelper.data_home, **env }
-    ServerProcess.start(file, options:, env:, directory:, **process)
+    ServerProcess.start(file, env:, directory:, **process)
   end
 
   # Stops it as its user would.

@@ -3,7 +3,8 @@
 require_relative "rack_helper"
 
 RSpec.describe "worker threads" do
-  # "/wait" answers at SIGUSR1, "/slow-stream" goes on when "/release" is asked for, "/burn" works for a tenth of a second.
+  # "/wait" answers at SIGUSR1, "/slow-stream" goes on when "/release" is asked for, "/burn"
+  # works for a tenth of a second.
   app = <<~'RACKUP'
     GATE = Thread::Queue.new
     trap("USR1") { Thread.new { 20.times { GATE << true } } }

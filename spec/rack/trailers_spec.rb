@@ -28,8 +28,8 @@ RSpec.describe "response trailers" do
   serve app, lint: false
 
   it "follow the body" do
-    expect(fetch("/grpc")).to include(body: "\0\0\0\0\1a\0\0\0\0\1b", trailers: { "grpc-status": "0", "grpc-message": "" },
-                                      reset: "NO_ERROR")
+    expect(fetch("/grpc")).to include(body: "\0\0\0\0\1a\0\0\0\0\1b", reset: "NO_ERROR",
+                                      trailers: { "grpc-status": "0", "grpc-message": "" })
     server.wait_for(/^closed a body with trailers$/)
   end
 
