@@ -5,8 +5,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::body::BodySender;
 use crate::report::{Event, Level, Reporter};
 use crate::response::{Record, Reply, Response};
 
@@ -16,6 +18,8 @@ pub(crate) struct Completion {
     pub(crate) reply: Reply,
     pub(crate) response: Response,
     pub(crate) record: Box<Record>,
+    /// A whole body that memory has no room for, and the sender that takes it.
+    pub(crate) spill: Option<(BodySender, Bytes)>,
 }
 
 #[derive(Debug, Default)]
@@ -27,12 +31,16 @@ pub(crate) struct Reactor {
 impl Completion {
     /// Sends the response. A panic costs this response alone: the task that delivers is the only one there is.
     fn deliver(self, reporter: &(impl Reporter + ?Sized)) {
-        let Completion { reply, response, record } = self;
+        let Completion { reply, response, record, spill } = self;
         // What the panic leaves behind belongs to this stream and its connection.
         let delivered = catch_unwind(AssertUnwindSafe(|| reply.deliver(response, record)));
         if let Err(panic) = delivered {
             let reason = message(&*panic).to_owned();
             reporter.report(Level::Error, &Event::Panicked { reason });
+        }
+        if let Some((sender, bytes)) = spill {
+            // Not awaited: the sender tells the response how it went.
+            drop(tokio::task::spawn_blocking(move || sender.fill(bytes)));
         }
     }
 }

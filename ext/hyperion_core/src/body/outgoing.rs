@@ -102,6 +102,8 @@ struct State {
 enum End {
     Finished(Option<HeaderMap>),
     Failed,
+    /// The temporary file failed, with nobody but the stream's task to tell.
+    Broken(io::Error),
 }
 
 pub(crate) fn outgoing(budgets: Budgets) -> (BodySender, ResponseBody) {
@@ -159,6 +161,16 @@ impl BodySender {
                 *spill = None;
                 Err(closed)
             }
+        }
+    }
+
+    /// Takes a whole body, and ends it. Blocks on the disk.
+    pub(crate) fn fill(self, bytes: Bytes) {
+        match self.offer_spilling(bytes) {
+            // An empty queue takes any chunk.
+            Ok(_) => self.finish(None),
+            Err(PushError::Closed) => {}
+            Err(PushError::Io(error)) => self.0.end(End::Broken(error)),
         }
     }
 
@@ -250,6 +262,7 @@ impl ResponseBody {
                     state.closed = true;
                     Chunk::End(trailers)
                 }
+                Some(End::Broken(error)) => return Poll::Ready(Err(error.into())),
                 Some(End::Failed) => return Poll::Ready(Err(BodyFailure::Application)),
                 None => {
                     state.receiver = Some(cx.waker().clone());

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Head, Payload, Response};
 use crate::admission::Slot;
-use crate::body::{BodySender, Budgets, FileBody, Offer, ResponseBody, outgoing};
+use crate::body::{BodySender, Budgets, FileBody, ResponseBody, outgoing};
 use crate::connection::{Control, H2Reply};
 use crate::reactor::{Completion, Reactor};
 
@@ -106,14 +106,15 @@ impl Responder {
         self.respond(Response { head, body: Payload::Empty });
     }
 
-    /// Sends a response whose body is complete. When the connection holds too much already, the body goes to a
-    /// temporary file.
+    /// Sends a response whose body is complete. Never blocks: when the connection holds too much already, the core
+    /// moves the body to a temporary file.
     pub fn respond_full(self, head: Head, bytes: Bytes) {
-        let body = match self.budgets.connection.try_charge(bytes.len()) {
-            Some(charge) => Payload::Full(bytes, charge),
-            None => self.spill(bytes),
-        };
-        self.respond(Response { head, body });
+        if let Some(charge) = self.budgets.connection.try_charge(bytes.len()) {
+            return self.respond(Response { head, body: Payload::Full(bytes, charge) });
+        }
+        let (sender, body) = self.stream();
+        let body = Payload::Stream(body, Some(bytes.len() as u64));
+        self.complete(Response { head, body }, Some((sender, bytes)));
     }
 
     /// Sends a file, read by the core.
@@ -200,27 +201,13 @@ impl Responder {
         outgoing(self.budgets.clone())
     }
 
-    fn spill(&self, bytes: Bytes) -> Payload {
-        let (sender, body) = self.stream();
-        let len = Some(bytes.len() as u64);
-        match sender.offer_spilling(bytes) {
-            Ok(Offer::Taken) => {
-                sender.finish(None);
-                Payload::Stream(body, len)
-            }
-            // No room on disk: memory it is, for this one response. An empty queue takes any chunk.
-            Ok(Offer::Full(bytes)) => {
-                let charge = self.budgets.connection.charge(bytes.len());
-                Payload::Full(bytes, charge)
-            }
-            // The sender fails the response, and its error is reported when it is delivered.
-            Err(_) => Payload::Stream(body, len),
-        }
+    fn respond(self, response: Response) {
+        self.complete(response, None);
     }
 
-    fn respond(mut self, response: Response) {
+    fn complete(mut self, response: Response, spill: Option<(BodySender, Bytes)>) {
         if let Some((reply, record)) = self.pending.take() {
-            self.reactor.push(Completion { reply, response, record });
+            self.reactor.push(Completion { reply, response, record, spill });
         }
     }
 
@@ -233,7 +220,7 @@ impl Drop for Responder {
     fn drop(&mut self) {
         if let Some((reply, record)) = self.pending.take() {
             let response = self.plain(StatusCode::INTERNAL_SERVER_ERROR);
-            self.reactor.push(Completion { reply, response, record });
+            self.reactor.push(Completion { reply, response, record, spill: None });
         }
     }
 }

@@ -164,6 +164,24 @@ async fn a_spill_directory_that_is_gone_fails_what_needs_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_whole_body_that_the_disk_does_not_take_fails_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_owned();
+    let mut harness = harness_with(|config| {
+        config.buffers.spill_dir = path;
+        config.buffers.max_pending = 100;
+    });
+    drop(dir);
+    let mut client = harness.client().await;
+    client.request(1, &get("/manual")).await;
+    harness.exchange().await.responder.respond_full(ok(), pattern(1000));
+    assert_eq!(client.response(1).await.reset, Some(reason::INTERNAL_ERROR));
+    assert_outcome(&mut harness, Outcome::Failed).await;
+    let complaints = harness.complaints();
+    assert!(complaints[0].starts_with("body lost, stream 1:"), "{complaints:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_no_client_gets_closes_its_sender_quietly() {
     let mut harness = harness();
     let mut client = harness.client().await;

@@ -101,6 +101,7 @@ async fn a_body_that_memory_cannot_hold_has_its_length_all_the_same() {
             head.push(CONTENT_LENGTH, said.as_bytes()).unwrap();
         }
         harness.exchange().await.responder.respond_full(head, pattern(1000));
+        assert_eq!(harness.service.spilled(), 0, "the caller does not write to the disk");
         let response = client.response(stream).await;
         assert_eq!(response.field("content-length"), Some("1000"));
         assert_eq!(response.body, pattern(1000));
