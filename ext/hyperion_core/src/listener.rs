@@ -57,11 +57,14 @@ pub(crate) async fn run(bound: Bound, tls: Option<Tls>, service: Service, slots:
     let accept = async {
         let mut pause = MIN_PAUSE;
         loop {
-            // The semaphore is never closed.
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
+            // While there is no slot, clients wait in the queue of the system. None is held while nobody connects: the
+            // other listeners need it. The semaphore is never closed.
+            let Ok(_) = slots.acquire().await else { return };
             match listener.accept().await {
                 Ok((socket, remote)) => {
                     pause = MIN_PAUSE;
+                    // Another listener may have been faster: then this one client waits here.
+                    let Ok(slot) = slots.clone().acquire_owned().await else { return };
                     serve(socket, remote, local.clone(), tls.as_ref(), &service, slot);
                 }
                 Err(error) if is_of_the_peer(&error) => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyperion_core::listener::Binding;
-use hyperion_core::{Config, Server};
+use hyperion_core::{Address, Config, Server};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -42,6 +42,26 @@ async fn connections_beyond_the_maximum_wait() {
     });
     drop(first);
     timeout(SOON, fourth).await.expect("its turn in time").unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_listener_takes_no_connection_from_the_others() {
+    let (app, _watch) = App::new();
+    let mut config = Config::default();
+    config.limits.max_connections = 1;
+    let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
+    let server = Server::bind(config, &[binding.clone(), binding], 16, None).unwrap();
+    let addresses: Vec<_> = server.addresses().cloned().collect();
+    let running = server.start(Arc::new(app)).unwrap();
+    // One connection after the other, each of them the only one.
+    for address in addresses.iter().flat_map(|address| [address, address]) {
+        let Address::Tcp(address) = address else { panic!("{address}") };
+        let mut client = Client::new(TcpStream::connect(address).await.unwrap());
+        timeout(SOON, client.handshake(&[])).await.expect("a slot");
+        client.assert_usable(1).await;
+    }
+    running.shutdown();
+    timeout(SOON, running.finished()).await.expect("a stop in time");
 }
 
 #[tokio::test]
