@@ -20,12 +20,14 @@ impl Stall {
         Stall { timeout, since: Instant::now(), moved: 0 }
     }
 
-    /// The peer moved `bytes`.
-    pub(crate) fn progress(&mut self, bytes: usize) {
+    /// The peer moved `bytes`; true when that makes enough for patience to begin anew.
+    pub(crate) fn progress(&mut self, bytes: usize) -> bool {
         self.moved += bytes;
-        if self.moved >= MIN_PROGRESS {
+        let enough = self.moved >= MIN_PROGRESS;
+        if enough {
             self.restart();
         }
+        enough
     }
 
     /// The wait was not the peer's.
@@ -47,6 +49,47 @@ impl Stall {
     /// When patience ends.
     pub(crate) fn deadline(&self) -> Instant {
         self.since + self.timeout
+    }
+}
+
+/// How long a response waits for its client. It shares the connection with others: while the client takes those, its
+/// turn may not have come.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    stall: Stall,
+    extensions: u32,
+}
+
+/// Extensions of a wait for the sake of other responses, without progress of the own one: as many timeouts, at most.
+const MAX_EXTENSIONS: u32 = 10;
+
+impl Patience {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Patience { stall: Stall::new(timeout), extensions: 0 }
+    }
+
+    /// The client has not been waited for until now.
+    pub(crate) fn restart(&mut self) {
+        self.stall.restart();
+        self.extensions = 0;
+    }
+
+    /// The client gave room for `bytes`.
+    pub(crate) fn progress(&mut self, bytes: usize) {
+        if self.stall.progress(bytes) {
+            self.extensions = 0;
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.stall.deadline()
+    }
+
+    /// At the deadline: whether there is a later one, because the client took something as late as `moved_at`. It took
+    /// `moved` bytes of this response since it was last asked.
+    pub(crate) fn extend(&mut self, moved: usize, moved_at: Instant) -> bool {
+        self.extensions = if moved >= MIN_PROGRESS { 0 } else { self.extensions + 1 };
+        self.extensions <= MAX_EXTENSIONS && self.stall.restart_at(moved_at)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sends a response body under flow control, and lets go of a client that takes nothing.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,8 +10,8 @@ use h2::{Reason, SendStream};
 use tokio::time::timeout_at;
 
 use crate::body::{BodyFailure, Charge, Chunk, ConnectionMemory, FileBody, Overdraft, ResponseBody};
-use crate::connection::{H2SendBuf as SendBuf, H2Shared as Shared};
-use crate::limits::Stall;
+use crate::connection::{H2Queue as Queue, H2SendBuf as SendBuf, H2Shared as Shared};
+use crate::limits::Patience;
 use crate::report::{Event, Level};
 use crate::response::{Outcome, Payload, Record};
 
@@ -18,7 +20,9 @@ pub(crate) struct Download {
     stream: SendStream<SendBuf>,
     shared: Arc<Shared>,
     record: Option<Box<Record>>,
-    stall: Stall,
+    patience: Patience,
+    /// What is not written yet.
+    queue: Arc<Queue>,
     overdraft: Arc<Overdraft>,
     /// Bytes sent since another stream could ask for the windows.
     turn: usize,
@@ -47,14 +51,15 @@ const MIN_READ: usize = 16 * 1024;
 
 impl Download {
     pub(crate) fn new(stream: SendStream<SendBuf>, shared: Arc<Shared>, record: Box<Record>) -> Self {
-        let stall = Stall::new(shared.server.config.timeouts.write);
-        Download { stream, shared, record: Some(record), stall, overdraft: Arc::default(), turn: 0 }
+        let patience = Patience::new(shared.server.config.timeouts.write);
+        let (queue, overdraft) = (Arc::default(), Arc::default());
+        Download { stream, shared, record: Some(record), patience, queue, overdraft, turn: 0 }
     }
 
     /// Sends a whole body that flow control did not let through at once.
     pub(crate) async fn send_full(mut self, bytes: Bytes, charge: Charge) {
         let sent = self.push(bytes, charge, true).await;
-        self.settle(sent);
+        self.settle(sent).await;
     }
 
     /// Sends a body that comes in pieces, of the length that the head has, if it has one.
@@ -65,7 +70,7 @@ impl Download {
             Payload::Full(bytes, charge) => self.push(bytes, charge, true).await,
             Payload::Empty => self.finish(),
         };
-        self.settle(sent);
+        self.settle(sent).await;
     }
 
     async fn send_stream(&mut self, mut body: ResponseBody, length: Option<u64>) -> Result<(), Abort> {
@@ -74,8 +79,7 @@ impl Download {
             let next = tokio::select! {
                 biased;
                 next = body.next() => next?,
-                // Reset or lost: either way nobody waits for the next piece.
-                _ = std::future::poll_fn(|cx| self.stream.poll_reset(cx)) => return Err(Abort::Disconnected),
+                abort = self.watch() => return Err(abort),
             };
             let next = match next {
                 Chunk::Spilled(count) => {
@@ -101,9 +105,7 @@ impl Download {
                 }
                 Chunk::End(None) => return self.finish(),
                 Chunk::End(Some(trailers)) => {
-                    self.stream.send_trailers(trailers).map_err(|_| Abort::Disconnected)?;
-                    self.end(Outcome::Sent);
-                    return Ok(());
+                    return self.stream.send_trailers(trailers).map_err(|_| Abort::Disconnected);
                 }
             }
         }
@@ -123,7 +125,7 @@ impl Download {
     /// nothing holds no memory.
     async fn read_charge(&mut self, left: u64) -> Result<Charge, Abort> {
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        self.stall.restart();
+        self.patience.restart();
         let window = self.capacity(left.min(READ)).await?;
         let wanted = window.max(MIN_READ).min(left);
         loop {
@@ -132,22 +134,23 @@ impl Download {
                 memory.try_charge(wanted).or_else(|| memory.overdraw(wanted.min(MIN_READ), &self.overdraft));
             match charge {
                 Some(charge) => return Ok(charge),
-                // Soon: the piece had a window, and write_timeout is on the connection.
-                None => self.overdraft.returned().await,
+                // Soon: the piece had a window.
+                None => {
+                    let returned = self.overdraft.returned();
+                    within(&mut self.patience, &self.shared, &self.queue, returned).await?;
+                }
             }
         }
     }
 
     /// Sends `bytes` as the peer's windows allow.
     async fn push(&mut self, mut bytes: Bytes, mut charge: Charge, last: bool) -> Result<(), Abort> {
-        self.stall.restart();
+        self.patience.restart();
         while !bytes.is_empty() {
             let count = self.capacity(bytes.len().min(TURN)).await?;
             let (part, end) = (bytes.split_to(count), last && bytes.is_empty());
-            let record = if end { self.record.take() } else { None };
-            let buffer = SendBuf::new(part, charge.split(count), record, self.shared.traffic.clone());
-            self.stream.send_data(buffer, end).map_err(|_| Abort::Disconnected)?;
-            self.stall.progress(count);
+            self.queue(part, charge.split(count), end)?;
+            self.patience.progress(count);
             self.turn += count;
             if self.turn >= TURN {
                 self.turn = 0;
@@ -165,11 +168,10 @@ impl Download {
             if ready > 0 {
                 return Ok(ready.min(wanted));
             }
-            let granted = std::future::poll_fn(|cx| self.stream.poll_capacity(cx));
-            match timeout_at(self.stall.deadline(), granted).await {
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_)) | None) => return Err(Abort::Disconnected),
-                Err(_) => return Err(Abort::TimedOut),
+            let granted = poll_fn(|cx| self.stream.poll_capacity(cx));
+            match within(&mut self.patience, &self.shared, &self.queue, granted).await? {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(Abort::Disconnected),
             }
         }
     }
@@ -177,12 +179,44 @@ impl Download {
     /// Ends a body whose last bytes went before.
     fn finish(&mut self) -> Result<(), Abort> {
         let memory = self.memory().charge(0);
-        let buffer = SendBuf::new(Bytes::new(), memory, self.record.take(), self.shared.traffic.clone());
-        self.stream.send_data(buffer, true).map_err(|_| Abort::Disconnected)
+        self.queue(Bytes::new(), memory, true)
     }
 
-    fn settle(mut self, sent: Result<(), Abort>) {
-        let Err(abort) = sent else { return };
+    fn queue(&mut self, bytes: Bytes, charge: Charge, end: bool) -> Result<(), Abort> {
+        let buffer = SendBuf::part(bytes, charge, self.queue.clone(), self.shared.traffic.clone());
+        self.stream.send_data(buffer, end).map_err(|_| Abort::Disconnected)
+    }
+
+    /// Waits until all that is queued is written: the client may have taken back the window in which it was queued.
+    async fn drained(&mut self) -> Result<(), Abort> {
+        let Download { stream, patience, shared, queue, .. } = self;
+        let drained = async {
+            tokio::select! {
+                biased;
+                drained = queue.drained() => drained,
+                _ = poll_fn(|cx| stream.poll_reset(cx)) => false,
+            }
+        };
+        if within(patience, shared, queue, drained).await? { Ok(()) } else { Err(Abort::Disconnected) }
+    }
+
+    /// Resolves when there is no use in waiting for the next piece.
+    async fn watch(&mut self) -> Abort {
+        if let Err(abort) = self.drained().await {
+            return abort;
+        }
+        // Reset or lost: it is the same to the application.
+        let _ = poll_fn(|cx| self.stream.poll_reset(cx)).await;
+        Abort::Disconnected
+    }
+
+    /// Ends the response, when all of it is written or it has failed.
+    async fn settle(mut self, queued: Result<(), Abort>) {
+        let sent = match queued {
+            Ok(()) => self.drained().await,
+            failed => failed,
+        };
+        let Err(abort) = sent else { return self.end(Outcome::Sent) };
         let (outcome, reason) = match abort {
             Abort::Disconnected => (Outcome::Disconnected, Reason::CANCEL),
             Abort::TimedOut => (Outcome::TimedOut, Reason::CANCEL),
@@ -211,6 +245,26 @@ impl Download {
 
     fn memory(&self) -> &Arc<ConnectionMemory> {
         &self.shared.memory
+    }
+}
+
+/// What `wait` resolves to, if the client lets it.
+async fn within<T>(
+    patience: &mut Patience,
+    shared: &Shared,
+    queue: &Queue,
+    wait: impl Future<Output = T>,
+) -> Result<T, Abort> {
+    let (mut wait, mut waiting) = (pin!(wait), queue.waiting());
+    loop {
+        if let Ok(done) = timeout_at(patience.deadline(), &mut wait).await {
+            return Ok(done);
+        }
+        let moved = waiting - queue.waiting();
+        waiting -= moved;
+        if !patience.extend(moved, shared.traffic.outflow.moved_at()) {
+            return Err(Abort::TimedOut);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod heads;
 mod limits;
 mod model;
 mod outcomes;
+mod parked;
 mod responses;
 mod stop;
 mod timeouts;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use h2::{Ping, PingPong, Reason};
 use tokio::time::{Instant, Sleep};
 
+use super::outflow::Watch;
 use super::traffic::Traffic;
 use crate::config::Timeouts;
 use crate::writer::Blocked;
@@ -41,6 +42,7 @@ pub(super) struct Clock {
     timeouts: Timeouts,
     blocked: Arc<Blocked>,
     traffic: Arc<Traffic>,
+    watch: Watch,
     stage: Stage,
     idle_since: Option<Instant>,
     pings: Option<Pings>,
@@ -64,6 +66,7 @@ impl Clock {
         Clock {
             timeouts: *timeouts,
             blocked,
+            watch: Watch::new(traffic.clone(), timeouts.write),
             traffic,
             stage: Stage::Open,
             idle_since: None,
@@ -99,8 +102,9 @@ impl Clock {
         if !has_streams {
             self.poll_pings(cx);
         }
+        let queued = self.watch.look(Instant::now());
         loop {
-            let Some((deadline, verdict)) = self.next_deadline() else { return Verdict::Wait };
+            let Some((deadline, verdict)) = self.next_deadline(queued) else { return Verdict::Wait };
             if deadline <= Instant::now() {
                 return self.pass(verdict);
             }
@@ -113,13 +117,12 @@ impl Clock {
         }
     }
 
-    fn next_deadline(&self) -> Option<(Instant, Verdict)> {
+    fn next_deadline(&self, queued: Option<Instant>) -> Option<(Instant, Verdict)> {
         let Timeouts { header, write, keepalive, ping_interval, ping, .. } = self.timeouts;
         let stalled = self.blocked.since().map(|since| (since + write, Verdict::Drop));
-        let headless = self
-            .traffic
-            .head_since()
-            .map(|since| (since + header, Verdict::GoAway(Reason::ENHANCE_YOUR_CALM)));
+        let calm = Verdict::GoAway(Reason::ENHANCE_YOUR_CALM);
+        let headless = self.traffic.head_since().map(|since| (since + header, calm));
+        let queued = queued.map(|deadline| (deadline, calm));
         let idle = self.idle_since.map(|since| match self.stage {
             Stage::Draining(start) => (since.max(start) + DRAIN_GRACE, Verdict::GoAway(Reason::NO_ERROR)),
             _ => (since + keepalive, Verdict::Drain),
@@ -133,7 +136,10 @@ impl Clock {
             Stage::Closing(since) => return Some((since + CLOSE_GRACE, Verdict::Drop)),
             _ => None,
         };
-        [stalled, headless, idle, pinged, closing].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+        [stalled, headless, queued, idle, pinged, closing]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline)
     }
 
     /// A deadline has passed.

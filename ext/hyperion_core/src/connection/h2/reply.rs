@@ -118,7 +118,7 @@ impl H2Reply {
                     let download = stream::Download::new(stream, self.shared, record);
                     tokio::spawn(download.send_full(bytes, charge));
                 } else {
-                    let buffer = SendBuf::new(bytes, charge, Some(record), self.shared.traffic.clone());
+                    let buffer = SendBuf::whole(bytes, charge, record, self.shared.traffic.clone());
                     // As above: a stream that is gone drops the buffer, and the record with it.
                     let _ = stream.send_data(buffer, true);
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
+use super::outflow::Queue;
 use super::traffic::Traffic;
 use crate::body::Charge;
 use crate::response::{Outcome, Record};
@@ -13,19 +14,30 @@ use crate::response::{Outcome, Record};
 pub(crate) struct SendBuf {
     bytes: Bytes,
     _charge: Charge,
-    /// On the last buffer of a response: ends with it.
-    record: Option<Box<Record>>,
+    owner: Owner,
     traffic: Arc<Traffic>,
 }
 
+/// Who has to know what becomes of a buffer.
+#[derive(Debug)]
+enum Owner {
+    /// The buffer is a whole body: the response ends with it.
+    Response { record: Box<Record>, generation: usize },
+    /// The task that sends the body.
+    Task(Arc<Queue>),
+}
+
 impl SendBuf {
-    pub(crate) fn new(
-        bytes: Bytes,
-        charge: Charge,
-        record: Option<Box<Record>>,
-        traffic: Arc<Traffic>,
-    ) -> Self {
-        SendBuf { bytes, _charge: charge, record, traffic }
+    /// All of a body, which is not empty.
+    pub(crate) fn whole(bytes: Bytes, charge: Charge, record: Box<Record>, traffic: Arc<Traffic>) -> Self {
+        let owner = Owner::Response { record, generation: traffic.outflow.enter() };
+        SendBuf { bytes, _charge: charge, owner, traffic }
+    }
+
+    /// A piece of a body.
+    pub(crate) fn part(bytes: Bytes, charge: Charge, queue: Arc<Queue>, traffic: Arc<Traffic>) -> Self {
+        queue.add(bytes.len());
+        SendBuf { bytes, _charge: charge, owner: Owner::Task(queue), traffic }
     }
 }
 
@@ -41,14 +53,32 @@ impl Buf for SendBuf {
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
         self.traffic.data_sent(count);
+        match &self.owner {
+            Owner::Response { generation, .. } => self.traffic.outflow.written(count, Some(*generation)),
+            Owner::Task(queue) => {
+                self.traffic.outflow.written(count, None);
+                queue.written(count);
+            }
+        }
     }
 }
 
 impl Drop for SendBuf {
     fn drop(&mut self) {
         // A reset stream's buffers are dropped with bytes left.
-        if let (true, Some(record)) = (self.bytes.is_empty(), &mut self.record) {
-            record.end(Outcome::Sent);
+        let written = self.bytes.is_empty();
+        match &mut self.owner {
+            Owner::Response { record, generation } => {
+                let outflow = &self.traffic.outflow;
+                outflow.leave(*generation);
+                if written {
+                    record.end(Outcome::Sent);
+                } else if outflow.has_given_up() {
+                    record.end(Outcome::TimedOut);
+                }
+            }
+            Owner::Task(queue) if !written => queue.lose(),
+            Owner::Task(_) => {}
         }
     }
 }

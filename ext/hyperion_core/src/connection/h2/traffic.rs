@@ -7,6 +7,8 @@ use std::time::Duration;
 use h2::Reason;
 use tokio::time::Instant;
 
+use super::outflow::Outflow;
+
 #[derive(Debug)]
 pub(crate) struct Traffic {
     epoch: Instant,
@@ -16,6 +18,7 @@ pub(crate) struct Traffic {
     head_since: AtomicU64,
     /// Control frames that our DATA has earned the peer.
     earned: AtomicU32,
+    pub(crate) outflow: Outflow,
     /// Whether `malformed` has entries: what is looked at for each request.
     any_malformed: AtomicBool,
     malformed: Mutex<Vec<Malformed>>,
@@ -49,6 +52,7 @@ impl Default for Traffic {
             violation: AtomicU32::new(0),
             head_since: AtomicU64::new(0),
             earned: AtomicU32::new(0),
+            outflow: Outflow::default(),
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
         }
