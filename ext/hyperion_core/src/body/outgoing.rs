@@ -302,7 +302,11 @@ impl Shared {
             !state.loading && !state.queue.has_file()
         };
         match spill.as_mut().filter(|file| file.len() > 0) {
-            Some(file) if is_read() => file.clear(),
+            Some(file) if is_read() && !file.is_large() => file.clear(),
+            Some(_) if is_read() => {
+                *spill = None;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 /// The bytes that the temporary files of the process may take.
@@ -21,10 +23,17 @@ pub(crate) struct SpillBudget {
 /// A temporary file that nobody else can open, and that vanishes with its last handle.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
-    file: Arc<File>,
+    file: Arc<SpillHandle>,
     len: u64,
     budget: Arc<SpillBudget>,
 }
+
+/// Closes the file where that holds nobody up: the last handle takes the file's blocks with it, one by one.
+#[derive(Debug)]
+pub(crate) struct SpillHandle(Option<File>);
+
+/// Bytes up to which a file is freed in no time.
+const SMALL: u64 = 1024 * 1024;
 
 impl SpillBudget {
     pub(crate) fn new(dir: PathBuf, limit: u64) -> Arc<Self> {
@@ -62,7 +71,7 @@ impl SpillBudget {
 impl SpillFile {
     pub(crate) fn create(budget: &Arc<SpillBudget>) -> io::Result<Self> {
         let file = tempfile::tempfile_in(&budget.dir)?;
-        Ok(SpillFile { file: Arc::new(file), len: 0, budget: budget.clone() })
+        Ok(SpillFile { file: Arc::new(SpillHandle(Some(file))), len: 0, budget: budget.clone() })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -81,8 +90,13 @@ impl SpillFile {
     }
 
     /// A second handle for reading.
-    pub(crate) fn reader(&self) -> Arc<File> {
+    pub(crate) fn reader(&self) -> Arc<SpillHandle> {
         self.file.clone()
+    }
+
+    /// Whether emptying it may take long, so that it is better dropped.
+    pub(crate) fn is_large(&self) -> bool {
+        self.len > SMALL
     }
 
     /// Empties the file and returns its bytes to the budget.
@@ -95,6 +109,25 @@ impl SpillFile {
 impl Drop for SpillFile {
     fn drop(&mut self) {
         self.budget.give_back(self.len);
+    }
+}
+
+impl Deref for SpillHandle {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        self.0.as_ref().expect("only a drop takes it")
+    }
+}
+
+impl Drop for SpillHandle {
+    fn drop(&mut self) {
+        let Some(file) = self.0.take() else { return };
+        let is_large = || file.metadata().is_ok_and(|metadata| metadata.len() > SMALL);
+        // On the reactor everybody would wait for it.
+        if let (Ok(runtime), true) = (Handle::try_current(), is_large()) {
+            drop(runtime.spawn_blocking(move || drop(file)));
+        }
     }
 }
 
@@ -129,5 +162,31 @@ mod tests {
         budget.give_back(5);
         taker.await.unwrap();
         assert_eq!(budget.used(), 9);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_open(file: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let same = |open: std::fs::Metadata| (open.dev(), open.ino()) == (file.dev(), file.ino());
+        let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+        handles.flatten().any(|handle| std::fs::metadata(handle.path()).is_ok_and(same))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_large_file_is_closed_on_a_thread_for_that() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        let _inside = runtime.enter();
+        let (finish, busy) = std::sync::mpsc::channel::<()>();
+        runtime.spawn_blocking(move || busy.recv());
+        let budget = SpillBudget::new(std::env::temp_dir(), 2 * SMALL);
+        assert!(budget.try_take(SMALL + 1));
+        let mut file = SpillFile::create(&budget).unwrap();
+        file.append(&[0; SMALL as usize + 1]).unwrap();
+        let metadata = file.reader().metadata().unwrap();
+        drop(file);
+        assert_eq!(budget.used(), 0);
+        assert!(is_open(&metadata), "its turn has not come");
+        drop(finish);
     }
 }

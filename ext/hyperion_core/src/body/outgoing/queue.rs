@@ -1,7 +1,6 @@
 //! The pieces of a body between its producer and the network, in order, some in memory and some in a file.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::Charge;
+use crate::body::spill::SpillHandle;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -34,7 +34,7 @@ pub(super) enum Piece {
 /// A range of the spill file.
 #[derive(Debug)]
 pub(super) struct FilePiece {
-    file: Arc<File>,
+    file: Arc<SpillHandle>,
     offset: u64,
     len: u64,
 }
@@ -59,7 +59,7 @@ impl Queue {
     }
 
     /// Adds a range that was appended to the file; it joins the range before it.
-    pub(super) fn push_file(&mut self, file: Arc<File>, offset: u64, len: u64) {
+    pub(super) fn push_file(&mut self, file: Arc<SpillHandle>, offset: u64, len: u64) {
         match self.segments.back_mut() {
             Some(Segment::File(last)) if last.offset + last.len == offset => last.len += len,
             _ => self.segments.push_back(Segment::File(FilePiece { file, offset, len })),
