@@ -16,6 +16,10 @@ use crate::peer::Address;
 
 /// Silence after which the system asks whether the client's machine is still there.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+/// Between two such questions, of which the system would ask every 75 seconds.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Questions without an answer after which the client is gone: within two minutes of its last sign of life.
+const KEEPALIVE_RETRIES: u32 = 5;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +143,11 @@ fn bind_address(address: SocketAddr, backlog: u32) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it. A client that vanished in the middle of a call would hold it open for ever.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_TIME))?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_TIME)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
     if address.is_ipv6() && !address.ip().is_unspecified() {
         socket.set_only_v6(true)?;
     }
@@ -191,6 +199,19 @@ mod tests {
     fn port_zero_is_replaced_by_a_free_one() {
         let bound = tcp("127.0.0.1", 0).bind(16).unwrap();
         assert!(matches!(bound[0].address(), Address::Tcp(address) if address.port() != 0));
+    }
+
+    #[test]
+    fn vanished_clients_are_noticed_within_two_minutes() {
+        let bound = tcp("127.0.0.1", 0).bind(16).unwrap();
+        let Address::Tcp(address) = bound[0].address() else { panic!() };
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = bound[0].socket.accept().unwrap();
+        assert!(accepted.keepalive().unwrap());
+        let silence = accepted.tcp_keepalive_time().unwrap();
+        let questions =
+            accepted.tcp_keepalive_interval().unwrap() * accepted.tcp_keepalive_retries().unwrap();
+        assert!(silence + questions <= Duration::from_secs(120));
     }
 
     #[test]
