@@ -5,11 +5,13 @@ require "fileutils"
 require "json"
 require_relative "child_process"
 
-# Python programs of spec/support/python, with the packages of its requirements.txt in a virtual environment that is
-# made once for all checkouts.
+# Python programs of spec/support/python. They run in a virtual environment with the packages of its requirements.txt,
+# made once for all checkouts, unless the system's Python has what they import.
 module Python
   DIRECTORY = File.join(__dir__, "python")
   REQUIREMENTS = File.join(DIRECTORY, "requirements.txt")
+  # Imports what the programs do.
+  TRIAL = ["python3", "-c", "import grpc"].freeze
   # The packages are downloaded.
   INSTALL_WITHIN = 300
 
@@ -23,19 +25,32 @@ module Python
   end
 
   class << self
-    # The Python of the virtual environment, which is made when it is not there.
+    # The Python that runs them. What fails is not tried again.
     def interpreter
-      @interpreter ||= begin
-        FileUtils.mkdir_p(cache)
-        File.open(File.join(cache, "python.lock"), File::CREAT | File::RDWR) do |lock|
-          lock.flock(File::LOCK_EX)
-          install unless File.exist?(complete)
-        end
+      raise @failure if @failure
+
+      @interpreter ||= ChildProcess.run(*TRIAL).status.success? ? TRIAL.first : installed
+    rescue ChildProcess::Failed => e
+      raise @failure = e
+    end
+
+    private
+
+    def installed
+      exclusively do
+        install unless File.exist?(complete)
         File.join(environment, "bin/python")
       end
     end
 
-    private
+    # Other processes may want the same.
+    def exclusively
+      FileUtils.mkdir_p(cache)
+      File.open(File.join(cache, "python.lock"), File::CREAT | File::RDWR) do |lock|
+        lock.flock(File::LOCK_EX)
+        yield
+      end
+    end
 
     def install
       FileUtils.rm_rf(environment)
