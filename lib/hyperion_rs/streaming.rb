@@ -3,6 +3,7 @@
 require_relative "empty_input"
 require_relative "streaming_input"
 require_relative "pipe_input"
+require_relative "spilled_input"
 require_relative "stream"
 
 module HyperionRs

@@ -3,6 +3,7 @@
 
 use std::os::fd::IntoRawFd;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use hyperion_core::body::{BodyError, Collected, Incoming, RequestBody};
 use magnus::prelude::*;
@@ -11,13 +12,14 @@ use magnus::{Error, IntoValue, RClass, RHash, RModule, RString, Ruby, TypedData,
 
 use crate::errors::Class;
 use crate::fork::Ours;
-use crate::gvl;
+use crate::{fork, gvl, signals};
 
 /// The Ruby classes that inputs are made of; found once, marked by the server.
 #[derive(Clone, Copy)]
 pub(crate) struct Classes {
     pub(crate) string_io: RClass,
     pub(crate) streaming: RClass,
+    pub(crate) spilled: RClass,
     pub(crate) empty: Value,
 }
 
@@ -47,6 +49,7 @@ impl Classes {
         Ok(Classes {
             string_io: ruby.class_object().const_get("StringIO")?,
             streaming: module.const_get(if rack_version.0 < 3 { "PipeInput" } else { "StreamingInput" })?,
+            spilled: module.const_get("SpilledInput")?,
             empty: module.const_get("EMPTY_INPUT")?,
         })
     }
@@ -82,11 +85,11 @@ impl Classes {
         let file =
             body.file().map_err(io_error)?.ok_or_else(|| io_error(std::io::ErrorKind::NotFound.into()))?;
         // From here on Ruby owns the descriptor, and closes it when the IO is collected at the latest.
-        let io: Value = ruby.class_file().funcall("for_fd", (file.into_raw_fd(), "rb"))?;
+        let io: Value = self.spilled.funcall("for_fd", (file.into_raw_fd(), "rb"))?;
         io.funcall::<_, _, Value>("rewind", ())?;
         let lease = ruby.obj_wrap(Lease(Mutex::new(Some(Ours::new(body)))));
         // As long as the IO lives and is open, the bytes count against spill_limit.
-        io.funcall::<_, _, Value>("instance_variable_set", ("@hyperion_rs_lease", lease))?;
+        io.funcall::<_, _, Value>("lease=", (lease,))?;
         Ok(Input { value: io, length, trailers, end: End::Release(lease) })
     }
 }
@@ -100,10 +103,11 @@ impl Input {
         if !self.value.funcall::<_, _, bool>("closed?", ())? {
             self.value.funcall::<_, _, Value>("close", ())?;
         }
-        if let End::Release(lease) = self.end {
-            drop(lease.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match self.end {
+            // Whoever closed it may not have come by way of `SpilledInput#close`.
+            End::Release(lease) => Lease::release(&Ruby::get_with(self.value), &lease),
+            End::Nothing | End::Close => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -113,6 +117,34 @@ impl Input {
 struct Lease(Mutex<Option<Ours<Collected>>>);
 
 impl magnus::DataTypeFunctions for Lease {}
+
+impl Lease {
+    fn take(&self) -> Option<Ours<Collected>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives the file back, without the GVL: deleting a large one takes its time.
+    fn release(ruby: &Ruby, rb_self: &Self) -> Result<(), Error> {
+        match rb_self.take() {
+            Some(body) => gvl::block(ruby, || drop(body)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nobody closed the input: this is the garbage collector, which has the GVL and cannot let go of it.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(body) = self.take().filter(|_| !fork::is_child()) else { return };
+        let delete = move || {
+            // Ruby's handle may be the last one: then it closes an empty file, which costs nothing. An error here
+            // leaves the whole file to it.
+            let _ = body.file().map(|file| file.map(|file| file.set_len(0)));
+        };
+        // Where no thread can be had, the file is deleted here and now.
+        let _ = signals::blocked(|| thread::Builder::new().name("hyperion-delete".into()).spawn(delete));
+    }
+}
 
 /// A request body that is read while it arrives.
 #[derive(TypedData)]
@@ -159,7 +191,9 @@ fn header_hash(ruby: &Ruby, fields: &http::HeaderMap) -> Result<RHash, Error> {
 }
 
 pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
-    native.define_class("Lease", ruby.class_object())?.undef_default_alloc_func();
+    let lease = native.define_class("Lease", ruby.class_object())?;
+    lease.undef_default_alloc_func();
+    lease.define_method("release", method!(Lease::release, 0))?;
     let reader = native.define_class("Reader", ruby.class_object())?;
     reader.undef_default_alloc_func();
     gvl::settle_class::<Lease>(ruby);

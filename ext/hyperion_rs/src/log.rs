@@ -29,7 +29,9 @@ impl Log {
     pub(crate) fn follow(&self, logger: Value) -> Result<(), Error> {
         const DEBUG: i64 = 0;
         if logger.respond_to("level", false)? {
-            let Some(level) = magnus::Integer::from_value(logger.funcall("level", ())?) else { return Ok(()) };
+            let Some(level) = magnus::Integer::from_value(logger.funcall("level", ())?) else {
+                return Ok(());
+            };
             let level = level.to_i64()?;
             self.threshold.store(level.clamp(DEBUG, i64::from(Level::Error as u8)) as u8, Relaxed);
         }

@@ -42,6 +42,7 @@ pub(crate) struct Roots {
     template: Opaque<RHash>,
     string_io: Opaque<magnus::RClass>,
     streaming_input: Opaque<magnus::RClass>,
+    spilled_input: Opaque<magnus::RClass>,
     empty_input: Opaque<Value>,
     each: Opaque<Value>,
     stream: Opaque<Value>,
@@ -67,6 +68,7 @@ impl Roots {
             template: template.into(),
             string_io: classes.string_io.into(),
             streaming_input: classes.streaming.into(),
+            spilled_input: classes.spilled.into(),
             empty_input: classes.empty.into(),
             each: streaming.each.into(),
             stream: streaming.stream.into(),
@@ -84,6 +86,7 @@ impl Roots {
         marker.mark(self.finishing);
         marker.mark(self.string_io);
         marker.mark(self.streaming_input);
+        marker.mark(self.spilled_input);
     }
 
     pub(crate) fn app(&self, ruby: &Ruby) -> Value {
@@ -102,6 +105,7 @@ impl Roots {
         Classes {
             string_io: ruby.get_inner(self.string_io),
             streaming: ruby.get_inner(self.streaming_input),
+            spilled: ruby.get_inner(self.spilled_input),
             empty: ruby.get_inner(self.empty_input),
         }
     }
