@@ -55,7 +55,7 @@ RSpec.describe "the garbage collector" do
 
   { "buffered" => {}, "streaming" => streaming }.each do |kind, env|
     describe "with #{kind} requests" do
-      serve(app, lint: false, tls: false, env:)
+      serve(app, lint: false, tls: false, options: { early_hints: true }, env:)
 
       expectations.each do |path, expected|
         it "finds nothing amiss in #{path} when it runs all the time" do

@@ -13,6 +13,10 @@ RSpec.describe "informational responses" do
       when "/late"
         body = Enumerator.new { |yielder| yielder << "begun"; hints.call("link" => "</late.css>"); yielder << "." }
         next [200, {}, body]
+      when "/many"
+        6.times { |number| hints.call("link" => "</#{number}.css>") }
+      when "/none"
+        next [200, {}, [env.key?("rack.early_hints").to_s]]
       when "/bad"
         begin
           hints.call("link" => "a\r\nb")
@@ -29,7 +33,7 @@ RSpec.describe "informational responses" do
   RACKUP
 
   describe "early hints" do
-    serve app, lint: false
+    serve app, lint: false, options: { early_hints: true, log_level: "debug" }
 
     it "go ahead of the response, each call by itself" do
       response = fetch("/hints")
@@ -40,6 +44,12 @@ RSpec.describe "informational responses" do
       )
     end
 
+    it "are no more than clients bear" do
+      links = fetch("/many")[:informational].map { |head| head[:link] }
+      expect(links).to eq(%w[</0.css> </1.css> </2.css> </3.css>])
+      server.wait_for(/DEBUG .* rack\.early_hints: only the first 4 of a request are sent$/)
+    end
+
     it "are dropped after the response has begun" do
       expect(fetch("/late")).to include(status: 200, body: "begun.", informational: [], reset: "NO_ERROR")
     end
@@ -47,6 +57,14 @@ RSpec.describe "informational responses" do
     it "with a value that cannot be sent raise in the app" do
       expect(fetch("/bad")).to include(status: 200, informational: [])
       server.wait_for(/^refused: .*header "link" has the byte 0x0d/)
+    end
+  end
+
+  describe "early hints that nobody asked for" do
+    serve app, lint: false
+
+    it "are not offered" do
+      expect(fetch("/none")[:body]).to eq("false")
     end
   end
 

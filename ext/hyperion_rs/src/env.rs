@@ -12,7 +12,7 @@ use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
 use magnus::{Error, IntoValue, RHash, Ruby, Value};
 use rb_sys::VALUE;
 
-use crate::handle::{EarlyHints, Pending};
+use crate::handle::EarlyHints;
 use crate::input::Input;
 use crate::keys::{self, Keys};
 use crate::settings::Settings;
@@ -83,10 +83,10 @@ pub(crate) fn build(
     template: RHash,
     request: &Request,
     input: &Input,
-    pending: &Pending,
+    hints: Option<EarlyHints>,
     rack_version: (u32, u32),
 ) -> Result<RHash, Error> {
-    let hints = EarlyHints::new(pending.clone()).into_value_with(ruby).as_raw();
+    let hints = hints.map(|hints| hints.into_value_with(ruby));
     let keys = keys::keys(ruby);
     let env = protect(|| {
         // SAFETY: the GVL is held; `template` is a Hash, and every value made here is on this stack frame, in `Pairs`,
@@ -96,7 +96,9 @@ pub(crate) fn build(
         request_line(ruby, &keys, &mut pairs, request, rack_version);
         peer(ruby, &keys, &mut pairs, request);
         pairs.push(keys.rack_input, input.value.as_raw());
-        pairs.push(keys.early_hints, hints);
+        if let Some(hints) = hints {
+            pairs.push(keys.early_hints, hints.as_raw());
+        }
         // SAFETY: the GVL is held.
         pairs.push(keys.response_finished, unsafe { rb_sys::rb_ary_new() });
         headers(ruby, &keys, &mut pairs, &request.headers);

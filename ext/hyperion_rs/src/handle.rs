@@ -1,14 +1,17 @@
 //! The responder of a request, shared between the worker and the objects that the application got.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
+use hyperion_core::report::Level;
 use hyperion_core::response::{Head, Outcome, Responder};
 use magnus::prelude::*;
-use magnus::{Error, RHash, RModule, Ruby, TypedData, method};
+use magnus::value::Opaque;
+use magnus::{Error, RHash, RModule, Ruby, TypedData, Value, gc, method};
 
 use crate::fork::Ours;
-use crate::{gvl, respond};
+use crate::{gvl, log, respond};
 
 /// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
 #[derive(Clone, Debug)]
@@ -43,21 +46,37 @@ impl Pending {
 
 /// `rack.early_hints`: sends header fields ahead of the response, with status 103 (RFC 8297).
 #[derive(TypedData)]
-#[magnus(class = "HyperionRs::Native::EarlyHints", free_immediately, size)]
-pub(crate) struct EarlyHints(Pending);
+#[magnus(class = "HyperionRs::Native::EarlyHints", free_immediately, mark)]
+pub(crate) struct EarlyHints {
+    pending: Pending,
+    calls: AtomicUsize,
+    logger: Opaque<Value>,
+}
 
-impl magnus::DataTypeFunctions for EarlyHints {}
+/// Go's HTTP client gives up on a response after more than five informational ones; 100 (Continue) may be one of them.
+const MAX_HINTS: usize = 4;
+
+impl magnus::DataTypeFunctions for EarlyHints {
+    fn mark(&self, marker: &gc::Marker) {
+        marker.mark(self.logger);
+    }
+}
 
 impl EarlyHints {
-    pub(crate) fn new(pending: Pending) -> Self {
-        EarlyHints(pending)
+    pub(crate) fn new(pending: Pending, logger: Opaque<Value>) -> Self {
+        EarlyHints { pending, calls: AtomicUsize::new(0), logger }
     }
 
     /// Takes a Hash of header fields. After the response has begun it does nothing, as hints would come too late.
     fn call(ruby: &Ruby, rb_self: &Self, headers: RHash) -> Result<(), Error> {
         let mut head = Head::new(StatusCode::from_u16(103).expect("a valid status"));
         respond::fields(ruby, &mut head, headers.as_value())?;
-        if let Some(responder) = rb_self.0.lock().as_mut() {
+        let before = rb_self.calls.fetch_add(1, Relaxed);
+        if before == MAX_HINTS {
+            let line = format!("rack.early_hints: only the first {MAX_HINTS} of a request are sent");
+            return log::write(ruby, ruby.get_inner(rb_self.logger), Level::Debug, &line);
+        }
+        if let Some(responder) = rb_self.pending.lock().as_mut().filter(|_| before < MAX_HINTS) {
             responder.inform(head);
         }
         Ok(())

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::body::Streaming;
 use crate::errors::Class;
 use crate::fork::{self, Ours};
+use crate::handle::{EarlyHints, Pending};
 use crate::input::Classes;
 use crate::settings::{Settings, TlsSettings};
 use crate::supervisor::{Bridge, Door, Notice, Supervisor};
@@ -49,6 +50,7 @@ pub(crate) struct Roots {
     /// What `rack.response_finished` callbacks are called with, by number.
     finishing: Opaque<RHash>,
     next_finishing: AtomicU64,
+    early_hints: bool,
     rack_version: (u32, u32),
 }
 
@@ -74,6 +76,7 @@ impl Roots {
             stream: streaming.stream.into(),
             finishing: ruby.hash_new().into(),
             next_finishing: AtomicU64::new(0),
+            early_hints: settings.early_hints,
             rack_version: settings.rack_version,
         })
     }
@@ -112,6 +115,11 @@ impl Roots {
 
     pub(crate) fn streaming(&self, ruby: &Ruby) -> Streaming {
         Streaming { each: ruby.get_inner(self.each), stream: ruby.get_inner(self.stream) }
+    }
+
+    /// `rack.early_hints` of a request, when the server has it.
+    pub(crate) fn early_hints(&self, pending: &Pending) -> Option<EarlyHints> {
+        self.early_hints.then(|| EarlyHints::new(pending.clone(), self.logger))
     }
 
     /// Of the Rack that is loaded: major and minor.

@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsSettings,
     pub(crate) threads_min: usize,
     pub(crate) threads_max: usize,
+    pub(crate) early_hints: bool,
     pub(crate) server_software: String,
     pub(crate) rack_version: (u32, u32),
 }
@@ -59,6 +60,7 @@ impl Settings {
             tls: reader.tls()?,
             threads_min: reader.get("threads_min")?,
             threads_max: reader.get("threads_max")?,
+            early_hints: reader.get("early_hints")?,
             server_software: reader.get("server_software")?,
             rack_version: (
                 rack_version.first().copied().unwrap_or_default(),

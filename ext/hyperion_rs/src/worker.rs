@@ -104,7 +104,8 @@ impl Worker<'_> {
             Err(error) => return self.failed(&pending, "request body", error),
         };
         let template = roots.template(self.ruby);
-        let env = match env::build(self.ruby, template, &request, &input, &pending, roots.rack_version()) {
+        let hints = roots.early_hints(&pending);
+        let env = match env::build(self.ruby, template, &request, &input, hints, roots.rack_version()) {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),
         };

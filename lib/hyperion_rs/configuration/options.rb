@@ -98,6 +98,8 @@ module HyperionRs
       t.option :server_header, Types::Text.new(/\A[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\z/, allowed: "printable ASCII",
                                                                                             placeholder: "TEXT"),
                "value of the server header", default: "hyperion-rs", native: true
+      t.option :early_hints, Types::Boolean.new,
+               "offer rack.early_hints to the app (status 103; not all clients bear it)", default: "off", native: true
       t.option :log_level, Types::Choice.new("debug", "info", "warn", "error", "fatal"),
                "least severity that is logged", default: "info"
       t.option :debug, Types::Boolean.new, "log at level debug; show backtraces of errors at start", default: "off"

@@ -20,7 +20,7 @@ module HyperionRs
         AccessLog: "WEBrick's access log", Logger: "WEBrick's logger", DoNotReverseLookup: "WEBrick's",
         Verbose: "Puma's", app: "rackup's", builder: "rackup's -b", caching: "Rails' -C", config: "rackup's config.ru",
         daemonize: "rackup's -D, done before the server starts", dev_caching: "Rails' -C",
-        early_hints: "Rails': always available as rack.early_hints", heapfile: "rackup's", include: "rackup's -I",
+        heapfile: "rackup's", include: "rackup's -I",
         log_stdout: "Rails'", log_to_stdout: "Rails'", pid: "rackup's -P", profile_file: "rackup's",
         profile_mode: "rackup's", require: "rackup's -r", restart_cmd: "Rails', for Puma's restart",
         server: "rackup's -s", using: "Rails' -u", binding: "Rails' -b, handed over as Host", warn: "rackup's -w",

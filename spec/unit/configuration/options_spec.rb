@@ -12,7 +12,7 @@ RSpec.describe "HyperionRs::Configuration::OPTIONS" do
     max_in_flight: 8192, max_body_size: 1 << 30, request_buffer: 1 << 20, response_buffer: 256 << 10,
     response_spill: 64 << 20, max_pending_bytes: 16 << 20, spill_limit: 4 << 30, request_buffering: true,
     h2_max_concurrent_streams: 128, h2_initial_window_size: 1 << 20, h2_max_frame_size: 1 << 20,
-    h2_max_header_list_size: 64 << 10, log_level: "info", debug: false
+    h2_max_header_list_size: 64 << 10, early_hints: false, log_level: "info", debug: false
   }.each do |name, value|
     it "defaults #{name} to #{value.inspect}" do
       expect(options[name].default_setting(environment).value).to eql(value)

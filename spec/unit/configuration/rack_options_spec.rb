@@ -64,6 +64,11 @@ RSpec.describe HyperionRs::Configuration::RackOptions do
       .to eq([nil, 3000, "localhost"])
   end
 
+  it "takes Rails' --early-hints" do
+    expect(rack(rails.merge(early_hints: true)).explicit[:early_hints].value).to be(true)
+    expect(rack(rails).explicit[:early_hints]).to be_nil
+  end
+
   it "counts what the user supplied to Rails as asked for, even if it equals a default" do
     options = rack(rails.merge(user_supplied_options: [:Port]))
     expect([options.explicit[:port].value, options.explicit[:host], options.defaults[:port]]).to eq([3000, nil, nil])
