@@ -96,6 +96,10 @@ RSpec.describe "the Rack environment" do
         .to eq(value.encode(Encoding::UTF_8, Encoding::ISO_8859_1))
     end
 
+    it "keeps HTTP_VERSION of Rack 2 for the protocol" do
+      expect(env_of("/", "version" => "6.6")["HTTP_VERSION"]).to eq(rack < Gem::Version.new("3") ? "HTTP/2" : "6.6")
+    end
+
     it "hides names with underscores, and Proxy" do
       env = env_of("/", "x_forwarded_for" => "6.6.6.6", "x-forwarded-for" => "1.2.3.4", "proxy" => "http://evil.test")
       expect(env["headers"].grep(/FORWARDED|PROXY/)).to eq(["HTTP_X_FORWARDED_FOR"])

@@ -101,7 +101,7 @@ pub(crate) fn build(
         }
         // SAFETY: the GVL is held.
         pairs.push(keys.response_finished, unsafe { rb_sys::rb_ary_new() });
-        headers(ruby, &keys, &mut pairs, &request.headers);
+        headers(ruby, &keys, &mut pairs, &request.headers, rack_version);
         body(&keys, &mut pairs, request, input);
         pairs.insert();
         hash
@@ -122,7 +122,9 @@ fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, 
     pairs.push(keys.query_string, if query.is_empty() { keys.empty } else { string(query.as_bytes()) });
     pairs.push(keys.request_uri, string(request.target.as_str().as_bytes()));
     if let Some(protocol) = &request.connect_protocol {
-        pairs.push(keys.protocol, string(protocol));
+        let protocol = string(protocol);
+        // SAFETY: the GVL is held; `protocol` is on the stack until the Array has it.
+        pairs.push(keys.protocol, unsafe { rb_sys::rb_ary_new_from_values(1, &raw const protocol) });
     }
     let names = authority::server_names(ruby, keys, request);
     pairs.push(keys.server_name, names.0);
@@ -150,13 +152,13 @@ fn remote_address(address: &SocketAddr) -> VALUE {
 }
 
 /// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.
-fn headers(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, headers: &HeaderMap) {
+fn headers(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u32, u32)) {
     let repeats = headers.len() != headers.keys_len();
     for name in headers.keys() {
         let key = match *name {
             CONTENT_TYPE => keys.content_type,
             CONTENT_LENGTH => keys.content_length,
-            _ if is_hidden(name) => continue,
+            _ if is_hidden(name, rack_version) => continue,
             _ => keys::header_key(ruby, name),
         };
         let mut values = headers.get_all(name).iter();
@@ -174,9 +176,10 @@ fn headers(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, headers: &HeaderMap) {
 }
 
 /// `proxy` would become HTTP_PROXY, which HTTP clients of the application obey; an underscore could pass for the
-/// hyphen of a header that a proxy vouches for.
-fn is_hidden(name: &HeaderName) -> bool {
-    name.as_str() == "proxy" || name.as_str().contains('_')
+/// hyphen of a header that a proxy vouches for; Rack 2 has the protocol's version in HTTP_VERSION.
+fn is_hidden(name: &HeaderName, rack_version: (u32, u32)) -> bool {
+    let name = name.as_str();
+    name == "proxy" || name.contains('_') || (name == "version" && rack_version.0 < 3)
 }
 
 fn body(keys: &Keys, pairs: &mut Pairs, request: &Request, input: &Input) {
