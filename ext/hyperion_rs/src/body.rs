@@ -8,12 +8,13 @@ use http::StatusCode;
 use hyperion_core::body::FileBody;
 use hyperion_core::response::{Head, Responder};
 use magnus::prelude::*;
+use magnus::rb_sys::AsRawValue;
 use magnus::typed_data::Obj;
 use magnus::{Error, RArray, RModule, RString, Ruby, Value};
 
-use crate::gvl;
 use crate::respond::{self, Triple};
 use crate::writer::Writer;
+use crate::{gvl, keys};
 
 /// Bytes of a complete body that are handed over in one message; a longer one goes piece by piece.
 const WHOLE: usize = 256 * 1024;
@@ -42,22 +43,33 @@ impl Body {
 
     /// The whole body, when it says that it is one.
     fn to_array(&self) -> Result<Option<RArray>, Error> {
-        if !self.value.respond_to("to_ary", false)? {
+        if !self.value.respond_to(*keys::TO_ARY, false)? {
             return Ok(None);
         }
         // Nil says that it is none after all, as bodies of Rails do that stream.
-        let array = RArray::from_value(self.value.funcall("to_ary", ())?);
+        let array = RArray::from_value(self.value.funcall(*keys::TO_ARY, ())?);
         self.closed.set(array.is_some() && self.to_ary_closes);
         Ok(array)
     }
 
     /// Calls `close`, unless the body was closed.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        if self.closed.replace(true) || !self.value.respond_to("close", false)? {
+        if self.closed.replace(true)
+            || is_plain_array(self.value)
+            || !self.value.respond_to(*keys::CLOSE, false)?
+        {
             return Ok(());
         }
-        self.value.funcall::<_, _, Value>("close", ()).map(drop)
+        self.value.funcall::<_, _, Value>(*keys::CLOSE, ()).map(drop)
     }
+}
+
+/// Whether it is an Array and nothing more: no subclass, and without methods of its own.
+fn is_plain_array(value: Value) -> bool {
+    RArray::from_value(value).is_some_and(|array| {
+        // SAFETY: an Array is an object on the heap, which begins with an RBasic; the class may be a singleton.
+        unsafe { (*(array.as_raw() as *const rb_sys::RBasic)).klass == rb_sys::rb_cArray }
+    })
 }
 
 /// Whether the body is over.
@@ -96,7 +108,7 @@ impl Streaming {
         if let Some(array) = RArray::from_value(value) {
             return send_array(ruby, responder, head, array);
         }
-        if value.respond_to("trailers", false)? {
+        if value.respond_to(*keys::TRAILERS, false)? {
             return self.each_with_trailers(ruby, responder, head, value);
         }
         if let Some(file) = open_path(ruby, &head, value)? {
@@ -106,13 +118,13 @@ impl Streaming {
         if let Some(array) = body.to_array()? {
             return send_array(ruby, responder, head, array);
         }
-        if value.respond_to("each", false)? {
+        if value.respond_to(*keys::EACH, false)? {
             let writer = ruby.obj_wrap(Writer::new(responder, head, false));
             self.iterate(value, writer)?;
             Writer::finish(ruby, &writer, ruby.qnil().as_value())?;
             return Ok(Sent::Whole);
         }
-        if value.respond_to("call", false)? {
+        if value.respond_to(*keys::CALL, false)? {
             return self.call(ruby, responder, head, value, input);
         }
         // Dropped unused, the responder answers 500.
@@ -132,13 +144,13 @@ impl Streaming {
     ) -> Result<Sent, Error> {
         let writer = ruby.obj_wrap(Writer::new(responder, head, true));
         self.iterate(body, writer)?;
-        let trailers: Value = guarded(&writer, body.funcall("trailers", ()))?;
+        let trailers: Value = guarded(&writer, body.funcall(*keys::TRAILERS, ()))?;
         guarded(&writer, Writer::finish(ruby, &writer, trailers))?;
         Ok(Sent::Whole)
     }
 
     fn iterate(&self, body: Value, writer: Obj<Writer>) -> Result<(), Error> {
-        let iterated: Result<Value, Error> = self.each.funcall("call", (body, writer));
+        let iterated: Result<Value, Error> = self.each.funcall(*keys::CALL, (body, writer));
         guarded(&writer, iterated).map(drop)
     }
 
@@ -152,7 +164,7 @@ impl Streaming {
     ) -> Result<Sent, Error> {
         let writer = ruby.obj_wrap(Writer::new(responder, head, true));
         let stream: Value = self.stream.funcall("new", (writer, input))?;
-        let called: Result<Value, Error> = callable.funcall("call", (stream,));
+        let called: Result<Value, Error> = callable.funcall(*keys::CALL, (stream,));
         guarded(&writer, called)?;
         Ok(Sent::Kept)
     }
@@ -203,10 +215,10 @@ fn string(ruby: &Ruby, part: Value) -> Result<RString, Error> {
 
 /// The file of a body that has a path, when it can be sent as it is: whole, and as long as the head says.
 fn open_path(ruby: &Ruby, head: &Head, body: Value) -> Result<Option<FileBody>, Error> {
-    if !body.respond_to("to_path", false)? {
+    if !body.respond_to(*keys::TO_PATH, false)? {
         return Ok(None);
     }
-    let Some(path) = body.funcall::<_, _, Option<PathBuf>>("to_path", ())? else { return Ok(None) };
+    let Some(path) = body.funcall::<_, _, Option<PathBuf>>(*keys::TO_PATH, ())? else { return Ok(None) };
     let opened = gvl::block(ruby, || FileBody::open(&path))?;
     let fits = |file: &FileBody| head.content_length().is_none_or(|length| length == file.len());
     // What cannot be opened is left to `each`, whose error says more.

@@ -1,11 +1,8 @@
 //! The Rack environment of a request, built in one pass: a copy of a template, and the request's own pairs inserted in
 //! bulk. The Hash is the application's for ever.
 
-use std::net::SocketAddr;
-
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, Method};
-use hyperion_core::Address;
 use hyperion_core::request::Request;
 use magnus::prelude::*;
 use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
@@ -18,6 +15,9 @@ use crate::keys::{self, Keys};
 use crate::settings::Settings;
 
 mod authority;
+mod peer;
+
+pub(crate) use peer::init;
 
 /// Pairs gathered on the stack, where the garbage collector sees them, before they are inserted.
 const BATCH: usize = 64;
@@ -94,7 +94,7 @@ pub(crate) fn build(
         let hash = unsafe { rb_sys::rb_hash_dup(template.as_raw()) };
         let mut pairs = Pairs { hash, pairs: [0; 2 * BATCH], count: 0 };
         request_line(ruby, &keys, &mut pairs, request, rack_version);
-        peer(ruby, &keys, &mut pairs, request);
+        pairs.push(keys.remote_addr, peer::address(ruby, &keys, &request.peer.remote));
         pairs.push(keys.rack_input, input.value.as_raw());
         if let Some(hints) = hints {
             pairs.push(keys.early_hints, hints.as_raw());
@@ -130,25 +130,6 @@ fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, 
     pairs.push(keys.server_name, names.0);
     pairs.push(keys.server_port, names.1);
     pairs.push(keys.http_host, string(request.authority.as_bytes()));
-}
-
-fn peer(_ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request) {
-    let address = match &request.peer.remote {
-        Address::Tcp(address) => remote_address(address),
-        // A unix socket's peer is on this machine; Rack wants an address.
-        Address::Unix(_) => keys.loopback,
-    };
-    pairs.push(keys.remote_addr, address);
-}
-
-fn remote_address(address: &SocketAddr) -> VALUE {
-    use std::io::Write;
-    let mut text = [0; 46];
-    let mut rest = &mut text[..];
-    // The longest address fits.
-    let _ = write!(rest, "{}", address.ip().to_canonical());
-    let left = rest.len();
-    string(&text[..text.len() - left])
 }
 
 /// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.

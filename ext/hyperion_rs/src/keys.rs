@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use magnus::rb_sys::{AsRawValue, FromRawValue};
+use magnus::value::LazyId;
 use magnus::{RString, Ruby, Value};
 use rb_sys::VALUE;
 
@@ -51,6 +52,27 @@ keys! {
     port_https = "443",
 }
 
+macro_rules! methods {
+    ($($name:ident = $text:literal,)*) => {
+        $(pub(crate) static $name: LazyId = LazyId::new($text);)*
+
+        /// Looks the names up before threads compete for it.
+        fn intern_methods(ruby: &Ruby) {
+            $(LazyId::force(&$name, ruby);)*
+        }
+    };
+}
+
+// Methods that requests are served by.
+methods! {
+    CALL = "call",
+    CLOSE = "close",
+    EACH = "each",
+    TO_ARY = "to_ary",
+    TO_PATH = "to_path",
+    TRAILERS = "trailers",
+}
+
 struct Tables {
     keys: Keys,
     /// From a field name to its key in the env.
@@ -64,6 +86,7 @@ const MAX_HEADERS: usize = 512;
 
 /// Makes the fixed strings; called once, by `require`.
 pub(crate) fn init(ruby: &Ruby) {
+    intern_methods(ruby);
     let keys = Keys::new(ruby);
     TABLES.with(ruby, |tables| *tables = Some(Tables { keys, headers: HashMap::new() }));
 }

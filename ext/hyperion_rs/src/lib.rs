@@ -32,6 +32,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     let native = ruby.define_module("HyperionRs")?.define_module("Native")?;
     fork::watch();
     keys::init(ruby);
+    env::init(ruby);
     handle::define(ruby, native)?;
     input::define(ruby, native)?;
     writer::define(ruby, native)?;

@@ -130,7 +130,7 @@ impl Worker<'_> {
         what: RequestLine<'_>,
     ) -> Result<Sent, Error> {
         let _guard = Unanswered(pending);
-        let answered = self.roots().app(self.ruby).funcall::<_, _, Value>("call", (env,));
+        let answered = self.roots().app(self.ruby).funcall::<_, _, Value>(*keys::CALL, (env,));
         if fork::is_child() {
             return Err(self.left_behind());
         }

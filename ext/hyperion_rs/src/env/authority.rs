@@ -12,10 +12,11 @@ use rb_sys::VALUE;
 use crate::cache::GvlCell;
 use crate::keys::Keys;
 
-/// By authority and TLS.
-type Names = HashMap<(Box<[u8]>, bool), (VALUE, VALUE)>;
+/// By authority.
+type Names = HashMap<Box<[u8]>, (VALUE, VALUE)>;
 
-static NAMES: GvlCell<Option<Names>> = GvlCell::new(None);
+/// Without TLS, and with it: the default port differs.
+static NAMES: GvlCell<Option<[Names; 2]>> = GvlCell::new(None);
 
 /// Authorities beyond these are a peer's inventions: their strings are made for the request.
 const MAX_NAMES: usize = 128;
@@ -25,9 +26,8 @@ pub(super) fn server_names(ruby: &Ruby, keys: &Keys, request: &Request) -> (VALU
     let tls = request.peer.tls.is_some();
     let authority = request.authority.as_bytes();
     let (known, count) = NAMES.with(ruby, |names| {
-        let names = names.get_or_insert_default();
-        // A lookup without an allocation would need a key type of its own; the authority is short.
-        (names.get(&(authority.into(), tls)).copied(), names.len())
+        let names = &names.get_or_insert_default()[usize::from(tls)];
+        (names.get(authority).copied(), names.len())
     });
     if let Some(known) = known {
         return known;
@@ -50,7 +50,9 @@ pub(super) fn server_names(ruby: &Ruby, keys: &Keys, request: &Request) -> (VALU
     let names =
         (name.map_or(keys.localhost, |name| name.as_raw()), port.map_or(default_port, |port| port.as_raw()));
     if count < MAX_NAMES {
-        NAMES.with(ruby, |cache| cache.get_or_insert_default().insert((authority.into(), tls), names));
+        NAMES.with(ruby, |cache| {
+            cache.get_or_insert_default()[usize::from(tls)].insert(authority.into(), names)
+        });
     }
     names
 }
