@@ -120,7 +120,7 @@ RSpec.describe "threads that wait" do
         begin_waiting("/spin")
         server.signal(:TERM)
         server.wait_for(/finishing requests in flight/)
-        expect(server.stop(:TERM, within: 2).termsig).to eq(Signal.list.fetch("TERM"))
+        expect(server.stop(:INT, within: 2).termsig).to eq(Signal.list.fetch("INT"))
       end
     end
   end

@@ -20,7 +20,7 @@ RSpec.describe "memory" do
     }
   RACKUP
 
-  serve app, lint: false, options: { log_level: "fatal" }
+  serve app, lint: false
 
   def object_counts
     fetch("/count")[:body].split(",").map(&:to_i)
