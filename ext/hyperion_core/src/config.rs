@@ -62,7 +62,7 @@ pub struct Timeouts {
     pub keepalive: Duration,
     /// From the start of a graceful stop to dropping what is left.
     pub shutdown: Duration,
-    /// Between PINGs to a connection with no stream open; `None` sends none.
+    /// Without a sign of the peer, until a PING is sent to it; `None` sends none.
     pub ping_interval: Option<Duration>,
     /// From a PING of ours to its acknowledgement.
     pub ping: Duration,

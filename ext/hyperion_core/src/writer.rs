@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -41,22 +41,42 @@ pub(crate) struct Wire<T, G> {
     blocked: Arc<Blocked>,
 }
 
-/// Since when the peer has taken nothing of what waits for it; shared with the task that owns the connection.
+/// Since when the peer has taken nothing of what waits for it, and whether it lives; shared with the task that owns the
+/// connection.
 #[derive(Debug)]
 pub(crate) struct Blocked {
     epoch: Instant,
     /// Milliseconds after `epoch`, plus one; 0 when nothing waits.
     since: AtomicU64,
+    /// Counts the reads that brought bytes.
+    heard: AtomicU32,
+    /// Counts how often a peer that was seen not to read has taken something.
+    relieved: AtomicU32,
 }
 
 impl Blocked {
     fn new() -> Arc<Self> {
-        Arc::new(Blocked { epoch: Instant::now(), since: AtomicU64::new(0) })
+        Arc::new(Blocked {
+            epoch: Instant::now(),
+            since: AtomicU64::new(0),
+            heard: AtomicU32::new(0),
+            relieved: AtomicU32::new(0),
+        })
     }
 
     pub(crate) fn since(&self) -> Option<Instant> {
         let since = self.since.load(Relaxed).checked_sub(1)?;
         Some(self.epoch + Duration::from_millis(since))
+    }
+
+    /// A number that changes while the peer takes what waited for it.
+    pub(crate) fn relieved(&self) -> u32 {
+        self.relieved.load(Relaxed)
+    }
+
+    /// A number that changes with each sign of life: bytes from the peer, and room for more to it.
+    pub(crate) fn signs(&self) -> u32 {
+        self.heard.load(Relaxed).wrapping_add(self.relieved())
     }
 
     fn start(&self) {
@@ -66,7 +86,10 @@ impl Blocked {
     }
 
     fn clear(&self) {
-        self.since.store(0, Relaxed);
+        if self.since.load(Relaxed) != 0 {
+            self.since.store(0, Relaxed);
+            self.relieved.fetch_add(1, Relaxed);
+        }
     }
 }
 
@@ -203,6 +226,7 @@ impl<T: AsyncRead + Unpin, G: Gate> AsyncRead for Wire<T, G> {
             if buffer.filled().len() == before {
                 return Poll::Ready(Ok(()));
             }
+            this.blocked.heard.fetch_add(1, Relaxed);
             this.sift(buffer, before);
         }
     }

@@ -44,7 +44,7 @@ module HyperionRs
       t.option :shutdown_timeout, Types::Duration.new(0.0..86_400.0),
                "time for requests in flight at shutdown (then connections are dropped)", default: 30, native: true
       t.option :ping_interval, Types::Duration.new(0.001..86_400.0, optional: true),
-               "time between PINGs on an HTTP/2 connection without requests; finds vanished peers",
+               "time without a sign of an HTTP/2 peer until it is sent a PING; finds vanished ones",
                default: "off", native: true
       t.option :ping_timeout, time, "time for the answer to a PING", default: 20, native: true
 

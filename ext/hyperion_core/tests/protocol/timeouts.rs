@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::support::app::read;
 use crate::support::client::block;
 use crate::support::frame::PREFACE;
-use crate::support::{Client, Frame, Kind, get, harness, harness_with, post, reason};
+use crate::support::{Client, Frame, Harness, Kind, get, harness, harness_with, post, reason};
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
@@ -281,4 +281,81 @@ async fn plaintext_is_no_handshake() {
     client.write(b"GET / HTTP/1.1\r\nhost: example.org\r\n\r\n").await;
     connection.await.unwrap();
     assert_eq!(harness.events().len(), 1, "{:?}", harness.events());
+}
+
+/// PINGs every twenty seconds, and sixty to keepalive_timeout.
+fn pinging() -> Harness {
+    harness_with(|config| config.timeouts.ping_interval = Some(seconds(20)))
+}
+
+async fn answer_ping(client: &mut Client) {
+    let ping = client.next().await.unwrap();
+    assert_eq!((ping.kind, ping.flags), (Kind::PING, 0));
+    client.send(ping.flags(0x1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_served_a_request_is_pinged_and_told_goodbye() {
+    let harness = pinging();
+    let mut client = harness.client().await;
+    tokio::time::sleep(seconds(10)).await;
+    client.assert_usable(1).await;
+    let begin = Instant::now();
+    for round in 1..=2 {
+        answer_ping(&mut client).await;
+        assert_elapsed(begin, round * 20);
+    }
+    let frames = client.rest().await;
+    assert_elapsed(begin, 60);
+    assert!(frames.iter().any(|frame| frame.kind == Kind::GOAWAY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_vanishes_with_a_stream_open_is_found() {
+    let mut harness = pinging();
+    let mut client = harness.client().await;
+    client.request(1, &get("/manual")).await;
+    let _exchange = harness.exchange().await;
+    let begin = Instant::now();
+    for round in 1..=5 {
+        answer_ping(&mut client).await;
+        assert_elapsed(begin, round * 20);
+    }
+    assert_eq!(client.next().await.unwrap().kind, Kind::PING);
+    assert_closes_after(&mut client, 10).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_heard_of_is_not_pinged() {
+    let mut harness = pinging();
+    let mut client = harness.client().await;
+    client.open(1, &post("/manual")).await;
+    for _ in 0..20 {
+        client.send(Frame::data(1, [0; 1024])).await;
+        assert!(client.is_silent_for(seconds(15)).await);
+    }
+    client.send(Frame::data(1, []).end()).await;
+    let _exchange = harness.exchange().await;
+    answer_ping(&mut client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_no_vanished_one() {
+    let harness = pinging();
+    let mut client = harness.narrow_client(1000);
+    client.handshake(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
+    client.send(Frame::window_update(0, 1 << 24)).await;
+    client.refills = false;
+    client.request(1, &get("/bytes/100000")).await;
+    let mut read = 0;
+    while read < 100_000 {
+        let frame = client.next().await.expect("a frame");
+        read += if frame.kind == Kind::DATA { frame.payload.len() } else { 0 };
+        // What the server has gathered, it waits with; the PING behind that is answered soon after it comes.
+        if read < 60_000 {
+            tokio::time::sleep(seconds(25)).await;
+        } else if frame.kind == Kind::PING {
+            client.send(frame.flags(0x1)).await;
+        }
+    }
 }

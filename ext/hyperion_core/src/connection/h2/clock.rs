@@ -26,6 +26,14 @@ pub(super) enum Verdict {
     Drop,
 }
 
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Verdict(Verdict),
+    /// To send a PING.
+    Ping,
+}
+
 /// The stages of a connection's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -51,8 +59,11 @@ pub(super) struct Clock {
 
 struct Pings {
     pings: PingPong,
-    /// When the last PING was sent or answered.
+    /// When the last PING was sent, or the peer last gave a sign of life.
     last: Instant,
+    /// The wire's count of those signs, at `last` or before.
+    signs: u32,
+    /// For an answer.
     waiting: bool,
 }
 
@@ -75,10 +86,10 @@ impl Clock {
         }
     }
 
-    /// Sends PINGs to an idle peer when the settings want it.
+    /// Sends PINGs to a peer that is silent when the settings want it.
     pub(super) fn watch_pings(&mut self, pings: Option<PingPong>) {
         if let (Some(pings), Some(_)) = (pings, self.timeouts.ping_interval) {
-            self.pings = Some(Pings { pings, last: Instant::now(), waiting: false });
+            self.pings = Some(Pings { pings, last: Instant::now(), signs: 0, waiting: false });
         }
     }
 
@@ -99,14 +110,16 @@ impl Clock {
         if let (Some(reason), Stage::Open | Stage::Draining(_)) = (self.traffic.violation(), self.stage) {
             return self.close(reason);
         }
-        if !has_streams {
-            self.poll_pings(cx);
-        }
-        let queued = self.watch.look(Instant::now());
+        self.poll_pings(cx);
+        let queued = self.watch.look(Instant::now(), self.blocked.relieved());
         loop {
-            let Some((deadline, verdict)) = self.next_deadline(queued) else { return Verdict::Wait };
+            let Some((deadline, due)) = self.next_deadline(queued) else { return Verdict::Wait };
             if deadline <= Instant::now() {
-                return self.pass(verdict);
+                match due {
+                    Due::Verdict(verdict) => return self.pass(verdict),
+                    Due::Ping => self.send_ping(cx),
+                }
+                continue;
             }
             if self.alarm.is_elapsed() || deadline < self.alarm.deadline() {
                 self.alarm.as_mut().reset(deadline);
@@ -117,29 +130,29 @@ impl Clock {
         }
     }
 
-    fn next_deadline(&self, queued: Option<Instant>) -> Option<(Instant, Verdict)> {
+    fn next_deadline(&self, queued: Option<Instant>) -> Option<(Instant, Due)> {
         let Timeouts { header, write, keepalive, ping_interval, ping, .. } = self.timeouts;
-        let stalled = self.blocked.since().map(|since| (since + write, Verdict::Drop));
-        let calm = Verdict::GoAway(Reason::ENHANCE_YOUR_CALM);
+        let (drop, calm) =
+            (Due::Verdict(Verdict::Drop), Due::Verdict(Verdict::GoAway(Reason::ENHANCE_YOUR_CALM)));
+        if let Stage::Closing(since) = self.stage {
+            return Some((since + CLOSE_GRACE, drop));
+        }
+        let stalled = self.blocked.since().map(|since| (since + write, drop));
         let headless = self.traffic.head_since().map(|since| (since + header, calm));
         let queued = queued.map(|deadline| (deadline, calm));
         let idle = self.idle_since.map(|since| match self.stage {
-            Stage::Draining(start) => (since.max(start) + DRAIN_GRACE, Verdict::GoAway(Reason::NO_ERROR)),
-            _ => (since + keepalive, Verdict::Drain),
+            Stage::Draining(start) => {
+                (since.max(start) + DRAIN_GRACE, Due::Verdict(Verdict::GoAway(Reason::NO_ERROR)))
+            }
+            _ => (since + keepalive, Due::Verdict(Verdict::Drain)),
         });
-        let pinged = self.pings.as_ref().zip(ping_interval).filter(|_| self.idle_since.is_some());
-        let pinged = pinged.map(|(pings, interval)| match pings.waiting {
-            true => (pings.last + ping, Verdict::Drop),
-            false => (pings.last + interval, Verdict::Wait),
+        let pinged = self.pings.as_ref().zip(ping_interval).map(|(pings, interval)| match pings.waiting {
+            true => (pings.last + ping, drop),
+            false => (pings.last + interval, Due::Ping),
         });
-        let closing = match self.stage {
-            Stage::Closing(since) => return Some((since + CLOSE_GRACE, Verdict::Drop)),
-            _ => None,
-        };
-        [stalled, headless, queued, idle, pinged, closing]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(deadline, _)| *deadline)
+        // Behind what the peer has not read yet, a PING waits with it.
+        let pinged = pinged.filter(|_| stalled.is_none());
+        [stalled, headless, queued, idle, pinged].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 
     /// A deadline has passed.
@@ -158,18 +171,23 @@ impl Clock {
     }
 
     fn poll_pings(&mut self, cx: &mut Context<'_>) {
-        let (Some(pings), Some(interval)) = (&mut self.pings, self.timeouts.ping_interval) else { return };
-        if pings.waiting {
-            // An error is the connection's, which reports it itself.
-            if let Poll::Ready(Ok(_)) = pings.pings.poll_pong(cx) {
-                pings.waiting = false;
-                pings.last = Instant::now();
-            }
-        } else if pings.last.max(self.idle_since.unwrap_or(pings.last)) + interval <= Instant::now() {
-            pings.waiting = pings.pings.send_ping(Ping::opaque()).is_ok();
-            pings.last = Instant::now();
-            cx.waker().wake_by_ref();
+        let Some(pings) = &mut self.pings else { return };
+        // An error is the connection's, which reports it itself.
+        if pings.waiting && matches!(pings.pings.poll_pong(cx), Poll::Ready(Ok(_))) {
+            pings.waiting = false;
         }
+        let signs = self.blocked.signs();
+        if signs != pings.signs {
+            (pings.signs, pings.last) = (signs, Instant::now());
+        }
+    }
+
+    fn send_ping(&mut self, cx: &mut Context<'_>) {
+        let Some(pings) = &mut self.pings else { return };
+        pings.waiting = pings.pings.send_ping(Ping::opaque()).is_ok();
+        pings.last = Instant::now();
+        // To write it.
+        cx.waker().wake_by_ref();
     }
 }
 

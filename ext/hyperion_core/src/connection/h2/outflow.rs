@@ -124,6 +124,8 @@ pub(super) struct Watch {
     timeout: Duration,
     /// Of all DATA, when `moved_at` was last set.
     written: usize,
+    /// The wire's count of the times when the peer took what had waited for it.
+    relieved: u32,
     /// Of the older generation, when it was last looked at.
     old_written: usize,
     /// With the older generation.
@@ -132,15 +134,16 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(traffic: Arc<Traffic>, timeout: Duration) -> Self {
-        Watch { traffic, timeout, written: 0, old_written: 0, patience: None }
+        Watch { traffic, timeout, written: 0, relieved: 0, old_written: 0, patience: None }
     }
 
-    /// When patience with what nobody else watches ends.
-    pub(super) fn look(&mut self, now: Instant) -> Option<Instant> {
+    /// When patience with what nobody else watches ends. A slow peer takes what was written before, and the socket,
+    /// with a later `relieved`, while no more can be written.
+    pub(super) fn look(&mut self, now: Instant, relieved: u32) -> Option<Instant> {
         let outflow = &self.traffic.outflow;
         let written = outflow.written.load(Relaxed);
-        if written.wrapping_sub(self.written) >= MIN_PROGRESS {
-            self.written = written;
+        if written.wrapping_sub(self.written) >= MIN_PROGRESS || relieved != self.relieved {
+            (self.written, self.relieved) = (written, relieved);
             outflow.moved_at.store(now.duration_since(outflow.epoch).as_millis() as u64, Relaxed);
         }
         let young = outflow.young.load(Relaxed);
