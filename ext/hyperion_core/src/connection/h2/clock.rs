@@ -111,10 +111,11 @@ impl Clock {
             return self.close(reason);
         }
         self.poll_pings(cx);
-        let queued = self.watch.look(Instant::now(), self.blocked.relieved());
         loop {
+            let now = Instant::now();
+            let queued = self.watch.look(now, self.blocked.relieved());
             let Some((deadline, due)) = self.next_deadline(queued) else { return Verdict::Wait };
-            if deadline <= Instant::now() {
+            if deadline <= now {
                 match due {
                     Due::Verdict(verdict) => return self.pass(verdict),
                     Due::Ping => self.send_ping(cx),

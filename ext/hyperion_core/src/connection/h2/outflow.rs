@@ -162,7 +162,9 @@ impl Watch {
             let written = old.written.load(Relaxed);
             let moved = written.wrapping_sub(self.old_written);
             self.old_written = written;
-            outflow.given_up.store(!patience.extend(moved, outflow.moved_at()), Relaxed);
+            if !patience.extend(moved, outflow.moved_at()) {
+                outflow.given_up.store(true, Relaxed);
+            }
         }
         Some(patience.deadline())
     }
