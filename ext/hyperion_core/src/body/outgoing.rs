@@ -76,6 +76,9 @@ pub(crate) enum BodyFailure {
     Io(#[from] io::Error),
 }
 
+/// The largest body that is joined to one piece when it has been finished before it was sent.
+const WHOLE: usize = 64 * 1024;
+
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
@@ -221,6 +224,21 @@ impl Drop for BodySender {
 }
 
 impl ResponseBody {
+    /// The whole body, when the application has finished it already, it is small, has no trailers, and `fits` its
+    /// length: then it needs no task.
+    pub(crate) fn take_whole(&self, fits: impl FnOnce(usize) -> bool) -> Option<(Bytes, Charge)> {
+        let mut state = self.0.lock();
+        let finished = matches!(state.end, Some(End::Finished(None)));
+        if !finished || state.queue.memory() > WHOLE || !fits(state.queue.memory()) {
+            return None;
+        }
+        let bytes = state.queue.take_whole()?;
+        state.closed = true;
+        drop(state);
+        let charge = self.0.budgets.connection.charge(bytes.len());
+        Some((bytes, charge))
+    }
+
     /// The next piece of the body, as soon as there is one.
     pub(crate) async fn next(&mut self) -> Result<Chunk, BodyFailure> {
         std::future::poll_fn(|cx| self.poll_next(cx)).await

@@ -76,6 +76,24 @@ impl Queue {
         Some(Piece::Memory(bytes, charge))
     }
 
+    /// Takes everything as one piece, when it is all in memory.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        if self.has_file() {
+            return None;
+        }
+        self.memory = 0;
+        let mut pieces = self.segments.drain(..).filter_map(|segment| match segment {
+            Segment::Memory(bytes, _) => Some(bytes),
+            Segment::File(_) => None,
+        });
+        let first = pieces.next().unwrap_or_default();
+        let Some(second) = pieces.next() else { return Some(first) };
+        let mut whole = BytesMut::from(first);
+        whole.extend_from_slice(&second);
+        pieces.for_each(|piece| whole.extend_from_slice(&piece));
+        Some(whole.freeze())
+    }
+
     /// Takes the first `max` bytes of the range of the file that is next.
     pub(super) fn pop_file(&mut self, max: u64) -> Option<FilePiece> {
         let Segment::File(front) = self.segments.front_mut()? else { return None };

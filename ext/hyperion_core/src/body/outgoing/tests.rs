@@ -194,3 +194,25 @@ async fn an_overdraft_is_for_one_piece_at_a_time() {
     assert_eq!(memory.used(), 10);
     assert!(memory.overdraw(1, &overdraft).is_some());
 }
+
+#[test]
+fn a_finished_body_is_taken_whole() {
+    let (sender, body) = channel(10, 0, 10);
+    sender.offer(Bytes::from_static(b"ab")).unwrap();
+    assert!(body.take_whole(|_| true).is_none(), "it is not finished");
+    sender.offer(Bytes::from_static(b"c")).unwrap();
+    sender.finish(None);
+    assert!(body.take_whole(|length| length == 2).is_none(), "its length was promised otherwise");
+    let (bytes, charge) = body.take_whole(|length| length == 3).unwrap();
+    assert_eq!((bytes.as_ref(), body.0.budgets.connection.used()), (&b"abc"[..], 3));
+    drop(charge);
+    assert_eq!(body.0.budgets.connection.used(), 0);
+}
+
+#[test]
+fn a_body_with_trailers_is_not_taken_whole() {
+    let (sender, body) = channel(10, 0, 10);
+    sender.offer(Bytes::from_static(b"ab")).unwrap();
+    sender.finish(Some(HeaderMap::new()));
+    assert!(body.take_whole(|_| true).is_none());
+}

@@ -100,6 +100,7 @@ impl H2Reply {
     /// Sends the response. What flow control does not let through at once becomes a task.
     pub(crate) fn deliver(mut self, response: Response, mut record: Box<Record>) {
         let Response { head, body } = response;
+        let body = finished(&head, body);
         let bodiless = self.is_head || has_no_body(head.status());
         let length = if bodiless { None } else { self.content_length(&head, &body) };
         let promised = length.or_else(|| head.content_length());
@@ -146,6 +147,17 @@ impl H2Reply {
 
     fn complain(&self, reason: String) {
         self.shared.report(Level::Warn, &Event::ResponseError { stream_id: self.stream_id, reason });
+    }
+}
+
+/// A body that was pushed is as good as a whole one, once it has been finished.
+fn finished(head: &Head, body: Payload) -> Payload {
+    let Payload::Stream(stream, length) = body else { return body };
+    let promised = head.content_length();
+    match stream.take_whole(|length| promised.is_none_or(|promised| promised == length as u64)) {
+        Some((bytes, _)) if bytes.is_empty() => Payload::Empty,
+        Some((bytes, charge)) => Payload::Full(bytes, charge),
+        None => Payload::Stream(stream, length),
     }
 }
 
