@@ -104,6 +104,12 @@ RSpec.describe "timeouts" do
     expect(connection.frames.count { |frame| frame.type == Frames::PING }).to eq(1)
   end
 
+  it "ping_timeout: drops a peer that does not answer although a request is open" do
+    connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.8s")
+    connection.write(headers(1, request("/sleep")))
+    after_a_second { connection.wait_for_close }
+  end
+
   it "shutdown_timeout: ends the process although a request does not" do
     server = start_server(app:, options: { shutdown_timeout: "1s" })
     connection = RawConnection.open(server.port)
