@@ -21,6 +21,7 @@ module RackHelper
       end
       after(:context) do
         @evaluator&.kill
+      ensure
         finish(@server)
       end
     end

@@ -36,7 +36,13 @@ class ServerProcess < ChildProcess
 
   # Starts a server and waits until it listens.
   def self.start(rackup_file, arguments: ["-o", "127.0.0.1", "-p", "0"], via: :command, options: {}, **process)
-    new(*command_line(rackup_file, via:, options:, arguments:), **process).tap(&:wait_until_listening)
+    server = new(*command_line(rackup_file, via:, options:, arguments:), **process)
+    server.wait_until_listening
+    server
+  rescue Failed
+    # Nobody else knows of it.
+    server&.kill
+    raise
   end
 
   # The URLs of the start line.

@@ -25,6 +25,7 @@ class Evaluator
   def kill
     return unless @pipe
 
+    # Until it is waited for, in #close, its number is its own.
     Process.kill(:KILL, @pipe.pid)
     @pipe.close
     @pipe = nil
