@@ -3,45 +3,59 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Whether this process came from one that serves.
-static CHILD: AtomicBool = AtomicBool::new(false);
+/// Forks between the process that loaded this library and this one.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// Begins to watch for forks; called once, by `require`.
 pub(crate) fn watch() {
-    // SAFETY: `forked` only stores to an atomic, which is allowed between fork and exec.
+    // SAFETY: `forked` only adds to an atomic, which is allowed between fork and exec.
     unsafe { libc::pthread_atfork(None, None, Some(forked)) };
 }
 
 unsafe extern "C" fn forked() {
-    CHILD.store(true, Relaxed);
+    GENERATION.fetch_add(1, Relaxed);
 }
 
-/// A server starts in this process: from here on its reactor is here.
-pub(crate) fn settle() {
-    CHILD.store(false, Relaxed);
-}
+/// The process in which something was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(u64);
 
-/// Whether the server was left behind in the parent process.
-pub(crate) fn is_child() -> bool {
-    CHILD.load(Relaxed)
+impl Home {
+    /// This process.
+    pub(crate) fn here() -> Self {
+        Home(GENERATION.load(Relaxed))
+    }
+
+    /// Whether a fork led away from it, so that what was made there was left behind.
+    pub(crate) fn is_elsewhere(self) -> bool {
+        self != Home::here()
+    }
 }
 
 /// Something of the core that a Ruby object owns. In a child process it is forgotten: dropping it takes locks.
 #[derive(Debug)]
-pub(crate) struct Ours<T>(ManuallyDrop<T>);
+pub(crate) struct Ours<T> {
+    value: ManuallyDrop<T>,
+    home: Home,
+}
 
 impl<T> Ours<T> {
     pub(crate) fn new(value: T) -> Self {
-        Ours(ManuallyDrop::new(value))
+        Ours { value: ManuallyDrop::new(value), home: Home::here() }
+    }
+
+    /// Whether it was left behind in the parent process.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.home.is_elsewhere()
     }
 
     /// The value itself, for a use that ends it.
     pub(crate) fn into_inner(self) -> T {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is never dropped, so that the value is taken once.
-        unsafe { ManuallyDrop::take(&mut this.0) }
+        unsafe { ManuallyDrop::take(&mut this.value) }
     }
 }
 
@@ -49,21 +63,21 @@ impl<T> Deref for Ours<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0
+        &self.value
     }
 }
 
 impl<T> std::ops::DerefMut for Ours<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
+        &mut self.value
     }
 }
 
 impl<T> Drop for Ours<T> {
     fn drop(&mut self) {
-        if !is_child() {
+        if !self.home.is_elsewhere() {
             // SAFETY: the value is dropped here and nowhere else: `into_inner` leaves nothing to drop.
-            unsafe { ManuallyDrop::drop(&mut self.0) };
+            unsafe { ManuallyDrop::drop(&mut self.value) };
         }
     }
 }

@@ -12,7 +12,7 @@ use magnus::{Error, IntoValue, RClass, RHash, RModule, RString, Ruby, TypedData,
 
 use crate::errors::Class;
 use crate::fork::Ours;
-use crate::{fork, gvl, signals};
+use crate::{gvl, signals};
 
 /// The Ruby classes that inputs are made of; found once, marked by the server.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ impl Lease {
 /// Nobody closed the input: this is the garbage collector, which has the GVL and cannot let go of it.
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(body) = self.take().filter(|_| !fork::is_child()) else { return };
+        let Some(body) = self.take().filter(|body| !body.is_elsewhere()) else { return };
         let delete = move || {
             // Ruby's handle may be the last one: then it closes an empty file, which costs nothing. An error here
             // leaves the whole file to it.

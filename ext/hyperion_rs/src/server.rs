@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::body::Streaming;
 use crate::errors::Class;
-use crate::fork::{self, Ours};
+use crate::fork::Ours;
 use crate::handle::{EarlyHints, Pending};
 use crate::input::Classes;
 use crate::settings::{Settings, TlsSettings};
@@ -208,7 +208,6 @@ impl NativeServer {
     fn start(&self, ruby: &Ruby, server: Server) -> Result<&Running, Error> {
         let io_error = |error| Error::new(ruby.exception_io_error(), format!("cannot start: {error}"));
         let bridge = self.bridge.clone();
-        fork::settle();
         let running = crate::signals::blocked(|| {
             std::thread::Builder::new().name("hyperion-stall".into()).spawn({
                 let bridge = bridge.clone();

@@ -11,7 +11,7 @@ use hyperion_core::response::Outcome;
 use hyperion_core::{Exchange, Handler};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::fork;
+use crate::fork::Home;
 use crate::log::Log;
 
 mod cpu;
@@ -119,7 +119,7 @@ impl Bridge {
         self.count.fetch_add(1, Relaxed);
         let (id, place) = (self.next_id.fetch_add(1, Relaxed), Arc::new(Place::default()));
         self.places().insert(id, place.clone());
-        Seat { bridge: self.this(), id, place, left: AtomicBool::new(false) }
+        Seat { bridge: self.this(), id, place, left: AtomicBool::new(false), home: Home::here() }
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<usize, Arc<Place>>> {
@@ -134,6 +134,7 @@ pub(crate) struct Seat {
     id: usize,
     place: Arc<Place>,
     left: AtomicBool,
+    home: Home,
 }
 
 /// What the monitor knows of a worker.
@@ -150,6 +151,11 @@ impl Seat {
 
     pub(crate) fn id(&self) -> usize {
         self.id
+    }
+
+    /// The process that the worker belongs to.
+    pub(crate) fn home(&self) -> Home {
+        self.home
     }
 
     /// Says whether this worker has a job. Called by its thread.
@@ -169,7 +175,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if fork::is_child() {
+        if self.home.is_elsewhere() {
             return;
         }
         self.bridge.queue.leave(self.id);

@@ -17,7 +17,7 @@ use magnus::{Error, RArray, RHash, Ruby, Value};
 use crate::body::{Body, Sent};
 use crate::env;
 use crate::errors::{self, Class};
-use crate::fork;
+use crate::fork::Home;
 use crate::gvl;
 use crate::handle::Pending;
 use crate::input::Input;
@@ -45,12 +45,13 @@ struct Worker<'a> {
     server: Obj<NativeServer>,
     bridge: &'a Bridge,
     id: usize,
+    home: Home,
 }
 
 /// Works until the queue is closed, the worker may retire, or something kills the thread.
 pub(crate) fn run(ruby: &Ruby, server: Obj<NativeServer>, seat: &Seat) -> Result<(), Error> {
     let bridge = seat.bridge();
-    let worker = Worker { ruby, server, bridge, id: seat.id() };
+    let worker = Worker { ruby, server, bridge, id: seat.id(), home: seat.home() };
     loop {
         match bridge.queue.pop(worker.id) {
             Pop::Job(job) => {
@@ -110,7 +111,7 @@ impl Worker<'_> {
             Err(error) => return self.failed(&pending, "env", error),
         };
         let ended = self.call(&pending, env, &input, RequestLine(&request));
-        if fork::is_child() {
+        if self.home.is_elsewhere() {
             return ended.map(drop);
         }
         let closed = match ended {
@@ -129,9 +130,9 @@ impl Worker<'_> {
         input: &Input,
         what: RequestLine<'_>,
     ) -> Result<Sent, Error> {
-        let _guard = Unanswered(pending);
+        let _guard = Unanswered { pending, home: self.home };
         let answered = self.roots().app(self.ruby).funcall::<_, _, Value>(*keys::CALL, (env,));
-        if fork::is_child() {
+        if self.home.is_elsewhere() {
             return Err(self.left_behind());
         }
         match answered {
@@ -286,10 +287,15 @@ impl Worker<'_> {
 
 /// Answers a request that nobody did, when the thread dies under it: objects of the application may still hold the
 /// responder, and the client must not wait for the garbage collector.
-struct Unanswered<'a>(&'a Pending);
+struct Unanswered<'a> {
+    pending: &'a Pending,
+    home: Home,
+}
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        drop(self.0.take());
+        if !self.home.is_elsewhere() {
+            drop(self.pending.take());
+        }
     }
 }
