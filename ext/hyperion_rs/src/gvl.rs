@@ -34,6 +34,11 @@ where
     Ok(waited.expect("only a deadline ends the wait early"))
 }
 
+/// Takes what waits on this thread will need, so that none of them fails for want of it.
+pub(crate) fn prepare(ruby: &Ruby) -> Result<(), Error> {
+    if main::is_current(ruby) { main::prepare(ruby) } else { Ok(()) }
+}
+
 /// As [`wait`], until `deadline`; `None` when that came first.
 pub(crate) fn wait_until<F: Future + Send>(
     ruby: &Ruby,

@@ -192,6 +192,7 @@ impl NativeServer {
         let notices = rb_self.notices.lock().unwrap_or_else(PoisonError::into_inner).take();
         let notices = notices.ok_or_else(|| misuse("a server runs once"))?;
         let bridge = rb_self.bridge.clone();
+        gvl::prepare(ruby)?;
         let running = rb_self.start(ruby, server)?;
         let threads = ruby.ary_new();
         let mut supervisor = Supervisor { ruby, server: rb_self, bridge, notices, threads };

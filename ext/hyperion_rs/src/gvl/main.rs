@@ -17,6 +17,9 @@ use magnus::rb_sys::protect;
 use magnus::{Error, Ruby};
 use rb_sys::VALUE;
 
+use crate::cache::GvlCell;
+use crate::fork::Home;
+
 /// Whether this is the main thread.
 pub(super) fn is_current(ruby: &Ruby) -> bool {
     ruby.thread_current().as_value().equal(ruby.thread_main().as_value()).unwrap_or(false)
@@ -28,10 +31,10 @@ pub(super) fn wait<F: Future>(
     mut future: Pin<&mut F>,
     deadline: Option<Instant>,
 ) -> Result<Option<F::Output>, Error> {
-    let io_error = |error| Error::new(ruby.exception_io_error(), format!("cannot wait: {error}"));
-    let (mut bell, rope) = UnixStream::pair().map_err(io_error)?;
-    bell.set_nonblocking(true).and_then(|()| rope.set_nonblocking(true)).map_err(io_error)?;
-    let waker = Waker::from(Arc::new(Bell(rope)));
+    let bell = bell(ruby)?;
+    let waker = Waker::from(bell.clone());
+    // A signal handler that waited inside this wait has taken what the bell said to the outer one: it gives it back.
+    let _again = Again(&bell);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Ok(Some(output));
@@ -39,22 +42,72 @@ pub(super) fn wait<F: Future>(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(None);
         }
-        readable(&bell, deadline)?;
-        match bell.read(&mut [0; 64]) {
+        readable(&bell.ear, deadline)?;
+        match (&bell.ear).read(&mut [0; 64]) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(io_error(error)),
+            Err(error) => return Err(io_error(ruby, error)),
         }
     }
 }
 
-struct Bell(UnixStream);
+/// Makes sure that the main thread can wait, however few descriptors are left later.
+pub(super) fn prepare(ruby: &Ruby) -> Result<(), Error> {
+    bell(ruby).map(drop)
+}
+
+/// What wakes the main thread. There is one main thread, and so one bell.
+struct Bell {
+    ear: UnixStream,
+    rope: UnixStream,
+}
+
+static BELL: GvlCell<Option<(Home, Arc<Bell>)>> = GvlCell::new(None);
+
+/// The bell of this process: a child must not hear its parent's.
+fn bell(ruby: &Ruby) -> Result<Arc<Bell>, Error> {
+    BELL.with(ruby, |slot| match slot {
+        Some((home, bell)) if !home.is_elsewhere() => Ok(bell.clone()),
+        _ => {
+            let bell = Arc::new(Bell::new()?);
+            *slot = Some((Home::here(), bell.clone()));
+            Ok(bell)
+        }
+    })
+    .map_err(|error| io_error(ruby, error))
+}
+
+impl Bell {
+    fn new() -> std::io::Result<Self> {
+        let (ear, rope) = UnixStream::pair()?;
+        ear.set_nonblocking(true)?;
+        rope.set_nonblocking(true)?;
+        Ok(Bell { ear, rope })
+    }
+
+    fn ring(&self) {
+        // A full socket rings already.
+        let _ = (&self.rope).write(&[0]);
+    }
+}
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // A full socket rings already, and one whose other end is gone has nobody to wake.
-        let _ = (&self.0).write(&[0]);
+        self.ring();
     }
+}
+
+/// Rings once more at the end.
+struct Again<'a>(&'a Bell);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
+}
+
+fn io_error(ruby: &Ruby, error: std::io::Error) -> Error {
+    Error::new(ruby.exception_io_error(), format!("cannot wait: {error}"))
 }
 
 /// Waits as `IO#wait_readable` does: signals are handled, other threads run.
