@@ -5,7 +5,6 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use hyperion_core::report::{Event, Level};
-use magnus::error::ErrorType;
 use magnus::prelude::*;
 use magnus::{Error, RString, Ruby, Value};
 use tokio::sync::mpsc::Sender;
@@ -57,7 +56,7 @@ impl Log {
 }
 
 /// Writes one line. A logger that fails does not stop the server: standard error is the last resort. The only error
-/// is the end of this thread.
+/// is one that is meant for the thread, such as an Interrupt.
 pub(crate) fn write(ruby: &Ruby, logger: Value, level: Level, line: &str) -> Result<(), Error> {
     let method = match level {
         Level::Debug => "debug",
@@ -66,10 +65,10 @@ pub(crate) fn write(ruby: &Ruby, logger: Value, level: Level, line: &str) -> Res
         Level::Error => "error",
     };
     let logged = logger.funcall::<_, _, Value>(method, (line,));
-    let Err(failure) = unless_jump(logged)? else { return Ok(()) };
+    let Err(failure) = failure_of(ruby, logged)? else { return Ok(()) };
     let line = format!("hyperion-rs: {line} (and the logger failed: {failure})");
     // When that fails too, there is nobody left to tell.
-    let _ = unless_jump(ruby.module_kernel().funcall::<_, _, Value>("warn", (line,)))?;
+    let _ = failure_of(ruby, ruby.module_kernel().funcall::<_, _, Value>("warn", (line,)))?;
     Ok(())
 }
 
@@ -80,7 +79,7 @@ pub(crate) fn write_exception(
     what: impl Display,
     error: &Error,
 ) -> Result<(), Error> {
-    let report = match unless_jump(report(ruby, error))? {
+    let report = match failure_of(ruby, report(ruby, error))? {
         Ok(report) => report,
         Err(failure) => format!("{error} (and its full message failed: {failure})"),
     };
@@ -99,10 +98,10 @@ fn report(ruby: &Ruby, error: &Error) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(unsafe { report.as_slice() }).into_owned())
 }
 
-/// Keeps what ends the thread apart from other errors.
-fn unless_jump<T>(result: Result<T, Error>) -> Result<Result<T, Error>, Error> {
+/// Keeps a failure apart from what came from outside and has to go on: signals, `exit`, the end of the thread.
+fn failure_of<T>(ruby: &Ruby, result: Result<T, Error>) -> Result<Result<T, Error>, Error> {
     match result {
-        Err(jump) if matches!(jump.error_type(), ErrorType::Jump(_)) => Err(jump),
+        Err(error) if !error.is_kind_of(ruby.exception_standard_error()) => Err(error),
         result => Ok(result),
     }
 }
