@@ -7,18 +7,28 @@ RSpec.describe "threads that wait" do
   app = <<~'RACKUP'
     require "timeout"
     VICTIMS = {}
+    # Waits in `each`, and in `close` gets over an exception of its own.
+    class Recovering
+      def each = sleep
+      def close
+        Integer("none")
+      rescue ArgumentError
+        $stderr.puts "recovered"
+      end
+    end
     # Cannot be woken but by force.
     def spin = loop { nil }
     run lambda { |env|
       path, query = env.values_at("PATH_INFO", "QUERY_STRING")
       begin
         case path
-        when "/read", "/write", "/sleep", "/spin", "/lock" then VICTIMS[path] = Thread.current
+        when "/read", "/write", "/sleep", "/spin", "/lock", "/close" then VICTIMS[path] = Thread.current
         end
         $stderr.puts "in #{path}"
         case path
         when "/read" then env["rack.input"].read
         when "/write" then next [200, {}, Enumerator.new { |y| loop { y << "x" * 65_536 } }]
+        when "/close" then next [200, {}, Recovering.new]
         when "/sleep" then sleep
         when "/spin" then spin
         when "/lock" then Mutex.new.lock.lock
@@ -73,6 +83,14 @@ RSpec.describe "threads that wait" do
         expect(end_of_victim[:status]).to eq(500)
         server.wait_for(/POST #{path}: .*stray error/)
       end
+    end
+
+    it "end by Thread#kill although the body's close rescues something" do
+      begin_waiting("/close")
+      expect(fetch("/kill?/close")).to include(status: 200, body: "done")
+      server.wait_for(/^recovered$/)
+      expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
+      expect(fetch("/")).to include(status: 200)
     end
 
     it "end by Thread#kill while they wait for room" do

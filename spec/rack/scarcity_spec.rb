@@ -17,4 +17,29 @@ RSpec.describe "a server that runs short" do
       expect(fetch("/")).to include(status: 200, body: "ok")
     end
   end
+
+  describe "of threads" do
+    app = <<~'RACKUP'
+      # Grants three threads, and more once somebody asks for "/more".
+      GRANTED = [3]
+      Thread.singleton_class.prepend(Module.new {
+        def new(...)
+          raise ThreadError, "can't create Thread: Resource temporarily unavailable" if (GRANTED[0] -= 1).negative?
+
+          super
+        end
+      })
+      run lambda { |env|
+        GRANTED[0] = 100 if env["PATH_INFO"] == "/more"
+        [200, {}, ["ok"]]
+      }
+    RACKUP
+    serve app, lint: false
+
+    it "serves with those it has, and starts the others when it can" do
+      server.wait_for(/worker thread could not be started: .*Resource temporarily/)
+      expect(fetch("/more")).to include(status: 200, body: "ok")
+      eventually { worker_count == 4 }
+    end
+  end
 end

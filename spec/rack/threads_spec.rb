@@ -60,6 +60,39 @@ RSpec.describe "worker threads" do
     end
   end
 
+  describe "with an app whose requests wait briefly" do
+    serve "run ->(_) { sleep(0.004); [200, {}, []] }", lint: false
+
+    it "grow although they never stand still" do
+      js('await Promise.all(Array.from({ length: 600 }, () => exchange(session, "/")));')
+      expect(worker_count).to be > 4
+    end
+  end
+
+  describe "of which one burns CPU" do
+    mixed = <<~'RACKUP'
+      GATE = Thread::Queue.new
+      run lambda { |env|
+        case env["PATH_INFO"]
+        when "/spin" then nil while GATE.num_waiting < 99 && GATE.empty?
+        when "/wait" then GATE.pop
+        when "/release" then 20.times { GATE << true }
+        end
+        [200, {}, []]
+      }
+    RACKUP
+    serve mixed, lint: false
+
+    it "grow when the others wait" do
+      js(<<~JAVASCRIPT)
+        const held = ["/spin", "/wait", "/wait", "/wait"].map((path) => open(session, path, {}, { endStream: true }));
+        await exchange(session, "/release");
+        await Promise.all(held.map((stream) => stream.outcome));
+      JAVASCRIPT
+      expect(worker_count).to be > 4
+    end
+  end
+
   describe "with an app that burns CPU" do
     serve app, lint: false
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A queue of jobs for workers that wait in turn.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub struct Queue<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    jobs: VecDeque<T>,
+    /// Since when each job waits, and the job.
+    jobs: VecDeque<(Instant, T)>,
     /// Waiting workers; the last to come is the first to go, so that the others can retire.
     idle: Vec<(usize, Waker)>,
     /// The worker that was woken and has not popped yet.
@@ -43,6 +44,8 @@ pub enum Pop<T> {
 pub struct Backlog {
     /// Jobs that wait.
     pub jobs: usize,
+    /// How long the oldest of them has waited.
+    pub waited: Duration,
     /// Workers that wait, or are on their way.
     pub idle: usize,
     /// Jobs popped since the beginning.
@@ -65,7 +68,7 @@ impl<T> Queue<T> {
         if state.closed {
             return Err(job);
         }
-        state.jobs.push_back(job);
+        state.jobs.push_back((Instant::now(), job));
         if state.waking.is_none() && !state.wake_next() {
             self.backlog.notify_one();
         }
@@ -79,7 +82,7 @@ impl<T> Queue<T> {
             state.waking = None;
         }
         match state.jobs.pop_front() {
-            Some(job) => {
+            Some((_, job)) => {
                 state.popped += 1;
                 if !state.jobs.is_empty() && state.waking.is_none() && !state.wake_next() {
                     self.backlog.notify_one();
@@ -156,6 +159,7 @@ impl<T> State<T> {
     fn backlog(&self) -> Backlog {
         Backlog {
             jobs: self.jobs.len(),
+            waited: self.jobs.front().map_or(Duration::ZERO, |(since, _)| since.elapsed()),
             idle: self.idle.len() + usize::from(self.waking.is_some()),
             popped: self.popped,
             closed: self.closed,
@@ -229,5 +233,18 @@ mod tests {
         queue.push(1).unwrap();
         let backlog = queue.wait_backlog(Duration::from_secs(60));
         assert_eq!((backlog.jobs, backlog.idle, backlog.popped), (1, 0, 0));
+    }
+
+    #[test]
+    fn the_monitor_hears_how_long_the_oldest_job_has_waited() {
+        let queue = Queue::default();
+        let begin = Instant::now();
+        queue.push(1).unwrap();
+        while begin.elapsed() < Duration::from_millis(2) {}
+        queue.push(2).unwrap();
+        let backlog = queue.backlog();
+        assert!(backlog.waited > Duration::from_millis(1) && backlog.waited <= begin.elapsed());
+        assert_eq!((queue.pop(1), queue.pop(1)), (Pop::Job(1), Pop::Job(2)));
+        assert_eq!(queue.backlog().waited, Duration::ZERO);
     }
 }

@@ -13,6 +13,7 @@ mod fork;
 mod gvl;
 mod handle;
 mod input;
+mod jump;
 mod keys;
 mod log;
 mod respond;

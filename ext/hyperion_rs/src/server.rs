@@ -21,7 +21,7 @@ use crate::handle::{EarlyHints, Pending};
 use crate::input::Classes;
 use crate::settings::{Settings, TlsSettings};
 use crate::supervisor::{Bridge, Door, Notice, Supervisor};
-use crate::{env, gvl, stall};
+use crate::{env, gvl, jump, stall};
 
 /// The native server.
 #[derive(TypedData)]
@@ -195,12 +195,12 @@ impl NativeServer {
         gvl::prepare(ruby)?;
         let running = rb_self.start(ruby, server)?;
         let threads = ruby.ary_new();
-        let mut supervisor = Supervisor { ruby, server: rb_self, bridge, notices, threads };
+        let mut supervisor = Supervisor { ruby, server: rb_self, bridge, notices, threads, retry: None };
         let supervised = supervisor.supervise(running).and_then(|()| supervisor.join());
         if supervised.is_err() {
             // An exception ended the wait, such as an Interrupt: what serves is not left behind.
             running.shutdown();
-            supervisor.kill()?;
+            return supervised.and(jump::aside(|| supervisor.kill()));
         }
         supervised
     }
@@ -216,10 +216,12 @@ impl NativeServer {
             })?;
             server.start(Arc::new(Door(bridge)))
         });
-        let running = self.running.get_or_init({
-            let running = Ours::new(running.map_err(io_error)?);
-            || running
-        });
+        let running = Ours::new(running.map_err(|error| {
+            // The monitor may be there already.
+            self.bridge.queue.close();
+            io_error(error)
+        })?);
+        let running = self.running.get_or_init(|| running);
         if self.stopped.load(Ordering::SeqCst) {
             running.shutdown();
         }

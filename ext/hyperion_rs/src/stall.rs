@@ -3,13 +3,18 @@
 
 use std::time::{Duration, Instant};
 
+use hyperion_core::dispatch::Backlog;
+
 use crate::supervisor::{Bridge, Notice};
 
 /// One look at the workers.
 const LOOK: Duration = Duration::from_millis(2);
-/// As many looks in a row, in which nothing is popped and nobody burns CPU, are a stall: a single one may fall between
-/// two workers that hand over the GVL.
+/// As many looks tell whether they burn CPU: a single one may fall between two workers that hand over the GVL.
 const LOOKS: u32 = 3;
+/// Who waits longer than this is held up.
+const HELD_UP: Duration = Duration::from_millis(4);
+/// When nobody has taken a job for so long, it is not the CPU alone that is missing.
+const STUCK: Duration = Duration::from_millis(100);
 /// How often the monitor looks again while there are as many workers as there may be.
 const FULL: Duration = Duration::from_millis(50);
 /// How often the monitor looks whether it is still needed.
@@ -17,14 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Watches until the queue is closed; in a thread of its own, which never touches Ruby.
 pub(crate) fn watch(bridge: &Bridge) {
-    let mut looks = 0;
+    // What was popped when, or when more workers were last asked for because nothing was.
+    let (mut popped, mut since) = (0, Instant::now());
     loop {
         let before = bridge.queue.wait_backlog(PATIENCE);
         if before.closed {
             return;
         }
-        if before.jobs == 0 || before.idle > 0 {
-            looks = 0;
+        if !is_standing(&before) {
             continue;
         }
         if bridge.room() == 0 {
@@ -32,19 +37,36 @@ pub(crate) fn watch(bridge: &Bridge) {
             std::thread::sleep(FULL);
             continue;
         }
-        let (cpu, begin) = (bridge.busy_cpu(), Instant::now());
-        std::thread::sleep(LOOK);
+        let idling = is_idling(bridge);
         let after = bridge.queue.backlog();
-        let burned = bridge.busy_cpu().saturating_sub(cpu);
-        let stalled = after.jobs > 0
-            && after.idle == 0
-            && after.popped == before.popped
-            && burned * 2 < begin.elapsed()
-            && !bridge.is_burning();
-        looks = if stalled { looks + 1 } else { 0 };
-        if looks == LOOKS {
-            looks = 0;
+        if after.popped != popped {
+            (popped, since) = (after.popped, Instant::now());
+        }
+        if !is_standing(&after) {
+            continue;
+        }
+        if idling && after.waited >= HELD_UP {
             bridge.notify(Notice::Grow(after.jobs));
+        } else if after.waited >= STUCK && since.elapsed() >= STUCK {
+            since = Instant::now();
+            bridge.notify(Notice::Stuck);
         }
     }
+}
+
+/// Whether jobs wait, and nobody is free or on the way.
+fn is_standing(backlog: &Backlog) -> bool {
+    backlog.jobs > 0 && backlog.idle == 0
+}
+
+/// Watches for a moment whether the workers leave most of a CPU unused, and do so of their own accord.
+fn is_idling(bridge: &Bridge) -> bool {
+    let (cpu, begin) = (bridge.cpu(), Instant::now());
+    let mut burning = 0;
+    for _ in 0..LOOKS {
+        std::thread::sleep(LOOK);
+        burning += u32::from(bridge.is_burning());
+    }
+    let burned = bridge.cpu().saturating_sub(cpu);
+    burned * 2 < begin.elapsed() && burning * 2 < LOOKS
 }

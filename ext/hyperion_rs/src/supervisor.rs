@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyperion_core::dispatch::Queue;
@@ -17,6 +17,7 @@ use crate::log::Log;
 mod cpu;
 mod threads;
 
+use cpu::Clock;
 pub(crate) use threads::Supervisor;
 
 /// What a worker is to do.
@@ -33,8 +34,10 @@ pub(crate) enum Job {
 pub(crate) enum Notice {
     /// A line for the log.
     Log(Level, String),
-    /// So many requests wait, and no worker moves.
+    /// So many requests wait, and the workers only wait too.
     Grow(usize),
+    /// Requests wait, and no worker has come to an end of its own for long.
+    Stuck,
     /// A worker thread has ended.
     Left { died: bool },
 }
@@ -50,7 +53,8 @@ pub(crate) struct Bridge {
     /// Workers that are alive.
     count: AtomicUsize,
     next_id: AtomicUsize,
-    places: Mutex<HashMap<usize, Arc<Place>>>,
+    /// The clocks of the workers that have come to be, by their ids.
+    clocks: Mutex<HashMap<usize, Clock>>,
     this: Weak<Bridge>,
 }
 
@@ -68,7 +72,7 @@ impl Bridge {
             threads_max,
             count: AtomicUsize::new(0),
             next_id: AtomicUsize::new(0),
-            places: Mutex::default(),
+            clocks: Mutex::default(),
             this: this.clone(),
         });
         (bridge, receiver)
@@ -99,31 +103,25 @@ impl Bridge {
         self.threads_max.saturating_sub(self.workers())
     }
 
-    /// CPU time of the workers that have a job, so far.
-    pub(crate) fn busy_cpu(&self) -> Duration {
-        self.busy_clocks().iter().map(cpu::Clock::now).sum()
+    /// CPU time of the workers, so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.clocks().values().map(Clock::now).sum()
     }
 
     /// Whether one of them wants a CPU at this moment.
     pub(crate) fn is_burning(&self) -> bool {
-        self.busy_clocks().iter().any(cpu::Clock::is_runnable)
-    }
-
-    fn busy_clocks(&self) -> Vec<cpu::Clock> {
-        let busy = |place: &&Arc<Place>| place.busy.load(Relaxed);
-        self.places().values().filter(busy).filter_map(|place| place.clock.get()).copied().collect()
+        self.clocks().values().any(Clock::is_runnable)
     }
 
     /// A seat for one more worker.
     pub(crate) fn seat(&self) -> Seat {
         self.count.fetch_add(1, Relaxed);
-        let (id, place) = (self.next_id.fetch_add(1, Relaxed), Arc::new(Place::default()));
-        self.places().insert(id, place.clone());
-        Seat { bridge: self.this(), id, place, left: AtomicBool::new(false), home: Home::here() }
+        let id = self.next_id.fetch_add(1, Relaxed);
+        Seat { bridge: self.this(), id, left: AtomicBool::new(false), home: Home::here() }
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<usize, Arc<Place>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn clocks(&self) -> MutexGuard<'_, HashMap<usize, Clock>> {
+        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,16 +130,8 @@ impl Bridge {
 pub(crate) struct Seat {
     bridge: Arc<Bridge>,
     id: usize,
-    place: Arc<Place>,
     left: AtomicBool,
     home: Home,
-}
-
-/// What the monitor knows of a worker.
-#[derive(Debug, Default)]
-struct Place {
-    clock: OnceLock<cpu::Clock>,
-    busy: AtomicBool,
 }
 
 impl Seat {
@@ -158,10 +148,15 @@ impl Seat {
         self.home
     }
 
-    /// Says whether this worker has a job. Called by its thread.
-    pub(crate) fn busy(&self, busy: bool) {
-        self.place.clock.get_or_init(cpu::Clock::of_this_thread);
-        self.place.busy.store(busy, Relaxed);
+    /// Lets the monitor see what this worker does. Called by its thread.
+    pub(crate) fn take(&self) {
+        self.bridge.clocks().insert(self.id, Clock::of_this_thread());
+    }
+
+    /// Leaves: the thread did not come to be.
+    pub(crate) fn vacate(&self) {
+        self.bridge.count.fetch_sub(1, Relaxed);
+        self.left.store(true, Relaxed);
     }
 
     /// Leaves, unless the others would be too few.
@@ -179,7 +174,7 @@ impl Drop for Seat {
             return;
         }
         self.bridge.queue.leave(self.id);
-        self.bridge.places().remove(&self.id);
+        self.bridge.clocks().remove(&self.id);
         let died = !self.left.load(Relaxed);
         if died {
             self.bridge.count.fetch_sub(1, Relaxed);

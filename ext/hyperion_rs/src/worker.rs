@@ -24,7 +24,7 @@ use crate::input::Input;
 use crate::respond::Triple;
 use crate::server::{NativeServer, Roots};
 use crate::supervisor::{Bridge, Job, Seat};
-use crate::{keys, log};
+use crate::{jump, keys, log};
 
 /// A worker beyond the minimum that had nothing to do for so long goes.
 const RETIREMENT: Duration = Duration::from_secs(10);
@@ -50,14 +50,13 @@ struct Worker<'a> {
 
 /// Works until the queue is closed, the worker may retire, or something kills the thread.
 pub(crate) fn run(ruby: &Ruby, server: Obj<NativeServer>, seat: &Seat) -> Result<(), Error> {
+    seat.take();
     let bridge = seat.bridge();
     let worker = Worker { ruby, server, bridge, id: seat.id(), home: seat.home() };
     loop {
         match bridge.queue.pop(worker.id) {
             Pop::Job(job) => {
-                seat.busy(true);
                 worker.perform(job)?;
-                seat.busy(false);
             }
             Pop::Closed => return Ok(()),
             Pop::Empty => {
@@ -114,10 +113,12 @@ impl Worker<'_> {
         if self.home.is_elsewhere() {
             return ended.map(drop);
         }
+        let close = || self.tolerate("closing the request body", input.close());
         let closed = match ended {
             // The stream that the application keeps reads from it.
             Ok(Sent::Kept) => Ok(()),
-            Ok(Sent::Whole) | Err(_) => self.tolerate("closing the request body", input.close()),
+            Ok(Sent::Whole) => close(),
+            Err(_) => jump::aside(close),
         };
         ended.and(closed)
     }
@@ -156,9 +157,11 @@ impl Worker<'_> {
         let triple = match Triple::new(self.ruby, answer) {
             Ok(triple) => triple,
             Err(error) => {
-                self.watch(pending, env, None, Some(&error))?;
-                let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
-                let closed = body.map_or(Ok(()), |body| self.close(&self.body(body)));
+                let closed = jump::aside(|| {
+                    let watched = self.watch(pending, env, None, Some(&error));
+                    let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
+                    watched.and(body.map_or(Ok(()), |body| self.close(&self.body(body))))
+                });
                 return self.failed(pending, what, error).and(closed).map(|()| Sent::Whole);
             }
         };
@@ -174,8 +177,10 @@ impl Worker<'_> {
             Ok(sent) => Ok(sent),
             Err(error) => self.body_failed(what, error).map(|()| Sent::Whole),
         };
-        self.close(&body)?;
-        sent
+        match sent {
+            Ok(sent) => self.close(&body).map(|()| sent),
+            Err(_) => sent.and(jump::aside(|| self.close(&body)).map(|()| Sent::Whole)),
+        }
     }
 
     fn body(&self, value: Value) -> Body {

@@ -1,6 +1,6 @@
 //! The Ruby side of supervision: the thread that called `run` looks after the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyperion_core::report::Level;
@@ -8,10 +8,10 @@ use hyperion_core::server::Running;
 use magnus::prelude::*;
 use magnus::typed_data::Obj;
 use magnus::value::Opaque;
-use magnus::{Error, RArray, Ruby, TryConvert, Value};
+use magnus::{Error, RArray, Ruby, Thread, TryConvert, Value};
 use tokio::sync::mpsc::Receiver;
 
-use super::{Bridge, Notice};
+use super::{Bridge, Notice, Seat};
 use crate::server::NativeServer;
 use crate::{gvl, log, worker};
 
@@ -19,6 +19,8 @@ use crate::{gvl, log, worker};
 const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// For those that were killed to run their `ensure` clauses, and close their bodies.
 const KILL_TIMEOUT: Duration = Duration::from_millis(500);
+/// After a thread could not be started: until the next is tried.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Looks after the worker threads of one server, on the thread that called `run`.
 pub(crate) struct Supervisor<'a> {
@@ -28,12 +30,16 @@ pub(crate) struct Supervisor<'a> {
     pub(crate) notices: Receiver<Notice>,
     /// On the stack, where the garbage collector sees it.
     pub(crate) threads: RArray,
+    /// When threads may be started again, after one could not be.
+    pub(crate) retry: Option<Instant>,
 }
 
 impl Supervisor<'_> {
     /// Starts workers, and keeps them until the server has finished.
     pub(crate) fn supervise(&mut self, running: &Running) -> Result<(), Error> {
-        self.fill()?;
+        if let Some(shortage) = self.fill()?.filter(|_| self.bridge.workers() == 0) {
+            return Err(shortage);
+        }
         loop {
             let next = async {
                 tokio::select! {
@@ -41,10 +47,12 @@ impl Supervisor<'_> {
                     () = running.finished() => None,
                 }
             };
-            match gvl::wait(self.ruby, next)? {
-                Some(notice) => self.heed(notice)?,
-                None => return Ok(()),
+            match gvl::wait_until(self.ruby, next, self.retry)? {
+                Some(Some(notice)) => self.heed(notice)?,
+                Some(None) => return Ok(()),
+                None => self.retry = None,
             }
+            self.fill()?;
         }
     }
 
@@ -52,6 +60,10 @@ impl Supervisor<'_> {
     pub(crate) fn join(&mut self) -> Result<(), Error> {
         self.bridge.queue.close();
         self.wait_for_workers(JOIN_TIMEOUT)?;
+        let left = self.bridge.workers();
+        if left > 0 {
+            self.write(Level::Warn, &format!("{left} worker threads did not end in time; killed"))?;
+        }
         self.kill()?;
         self.wait_for_workers(KILL_TIMEOUT)
     }
@@ -71,10 +83,6 @@ impl Supervisor<'_> {
     /// Kills the workers that are left.
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
         self.bridge.queue.close();
-        let left = self.bridge.workers();
-        if left > 0 {
-            self.write(Level::Warn, &format!("{left} worker threads did not end in time; killed"))?;
-        }
         self.threads.into_iter().try_for_each(|thread| thread.funcall::<_, _, Value>("kill", ()).map(drop))
     }
 
@@ -88,8 +96,8 @@ impl Supervisor<'_> {
                 }
             }
             Notice::Grow(wanted) => self.grow(wanted)?,
+            Notice::Stuck => self.grow(self.count_sleeping()?)?,
         }
-        self.fill()?;
         match self.bridge.log.take_dropped() {
             0 => Ok(()),
             dropped => {
@@ -99,8 +107,8 @@ impl Supervisor<'_> {
     }
 
     /// Takes care that the workers are not too few.
-    fn fill(&mut self) -> Result<(), Error> {
-        (0..self.bridge.vacancies()).try_for_each(|_| self.spawn())
+    fn fill(&mut self) -> Result<Option<Error>, Error> {
+        self.add(self.bridge.vacancies())
     }
 
     /// Adds workers, when what the monitor saw is still so.
@@ -110,18 +118,60 @@ impl Supervisor<'_> {
             return Ok(());
         }
         let count = wanted.min(backlog.jobs).min(self.bridge.room());
-        (0..count).try_for_each(|_| self.spawn())
+        self.add(count).map(drop)
+    }
+
+    /// Workers that wait for something else than the GVL.
+    fn count_sleeping(&self) -> Result<usize, Error> {
+        let mut sleeping = 0;
+        for thread in self.threads {
+            // False or nil, not a String, once it is dead.
+            let status: Value = thread.funcall("status", ())?;
+            sleeping += usize::from(status.to_string() == "sleep");
+        }
+        Ok(sleeping)
+    }
+
+    /// Starts so many workers. When the system has no thread to give, it is asked again later; answers its refusal.
+    fn add(&mut self, count: usize) -> Result<Option<Error>, Error> {
+        if self.retry.is_some() {
+            return Ok(None);
+        }
+        for _ in 0..count {
+            match self.spawn() {
+                Ok(()) => {}
+                Err(shortage) if shortage.is_kind_of(self.ruby.exception_standard_error()) => {
+                    self.retry = Some(Instant::now() + RETRY);
+                    self.write(Level::Warn, &format!("a worker thread could not be started: {shortage}"))?;
+                    return Ok(Some(shortage));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     fn spawn(&mut self) -> Result<(), Error> {
         let seat = self.bridge.seat();
         let name = format!("hyperion-rs {}", seat.id());
         let server = Opaque::from(self.server.as_value());
-        let thread = self.ruby.thread_create_from_fn(move |ruby| {
-            // On the stack: from here on this thread itself keeps the server alive.
-            let server = Obj::<NativeServer>::try_convert(ruby.get_inner(server))?;
-            worker::run(ruby, server, &seat)
+        let seat = Arc::new(Mutex::new(Some(seat)));
+        let take = |seat: &Mutex<Option<Seat>>| seat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let block = self.ruby.proc_from_fn({
+            let seat = seat.clone();
+            move |ruby, _, _| {
+                let Some(seat) = take(&seat) else { return Ok(()) };
+                // On the stack: from here on this thread itself keeps the server alive.
+                let server = Obj::<NativeServer>::try_convert(ruby.get_inner(server))?;
+                worker::run(ruby, server, &seat)
+            }
         });
+        let started = self.ruby.class_thread().funcall_with_block::<_, _, Thread>("new", (), block);
+        let thread = started.inspect_err(|_| {
+            if let Some(seat) = take(&seat) {
+                seat.vacate();
+            }
+        })?;
         // What kills a worker is logged, and the worker replaced.
         thread.funcall::<_, _, Value>("report_on_exception=", (false,))?;
         thread.funcall::<_, _, Value>("name=", (name,))?;
