@@ -58,7 +58,7 @@ class PackageTrial
 
   def build
     command = ruby("gem", "build", "hyperion-rs.gemspec", "--output", @gem)
-    output, status = Open3.capture2e(*command, chdir: Toolchain::ROOT)
+    output, status = capture({}, command, Toolchain::ROOT)
     raise Failed, "gem build failed:\n#{output}" unless status.success? && File.file?(@gem)
   end
 
@@ -89,7 +89,13 @@ class PackageTrial
     command = ruby("gem", "install", "--local", "--ignore-dependencies", "--no-document", @gem)
     epoch = ENV.fetch("SOURCE_DATE_EPOCH", Toolchain::SOURCE_DATE_EPOCH)
     build = { "CARGO_TARGET_DIR" => @target_dir, "SOURCE_DATE_EPOCH" => epoch }
-    Open3.capture2e({ **outside(home), **build, **env }, *command, chdir: @directory)
+    capture({ **outside(home), **build, **env }, command, @directory)
+  end
+
+  # Everything speaks UTF-8, whatever the locale.
+  def capture(env, command, directory)
+    output, status = Open3.capture2e(env, *command, chdir: directory)
+    [output.force_encoding(Encoding::UTF_8).scrub, status]
   end
 
   def serve
@@ -98,6 +104,7 @@ class PackageTrial
     command = ruby("rackup", "-s", "hyperion_rs", "-o", "127.0.0.1", "-p", "0", config)
     Open3.popen2e(outside(gem_home), *command, chdir: @directory) do |input, output, process|
       input.close
+      output.set_encoding(Encoding::UTF_8)
       request(listening_url(output))
       stop(process, output)
     ensure
@@ -120,8 +127,8 @@ class PackageTrial
   end
 
   def request(url)
-    answer, = Open3.capture2e("curl", "--noproxy", "*", "-sS", "--http2-prior-knowledge", "--max-time", "10",
-                              "--write-out", " #{RECEIVED}", url)
+    answer, = capture({}, ["curl", "--noproxy", "*", "-sS", "--http2-prior-knowledge", "--max-time", "10",
+                           "--write-out", " #{RECEIVED}", url], @directory)
     expected = "#{ANSWER} HTTP/2 2 200"
     raise Failed, "expected #{expected.inspect} from #{url}, got #{answer.inspect}" unless answer == expected
   end
