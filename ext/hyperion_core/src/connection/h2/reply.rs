@@ -100,9 +100,10 @@ impl H2Reply {
     /// Sends the response. What flow control does not let through at once becomes a task.
     pub(crate) fn deliver(mut self, response: Response, mut record: Box<Record>) {
         let Response { head, body } = response;
-        let body = finished(&head, body);
         let bodiless = self.is_head || has_no_body(head.status());
         let length = if bodiless { None } else { self.content_length(&head, &body) };
+        // After its length was settled: whether a pushed body has one must not depend on who was faster.
+        let body = finished(&head, body);
         let promised = length.or_else(|| head.content_length());
         let (status, fields) = head.into_h2(self.shared.server.config.server_header.as_ref(), length);
         let end = bodiless || body.is_empty();
