@@ -31,7 +31,8 @@ module Bench
     WARM_UP = 0.5
     RATE = %r{^finished in \S+, ([\d.]+) req/s}
     REQUESTS = /^requests: .* (\d+) done, (\d+) succeeded, (\d+) failed/
-    TIMES = /^time for request: +(?:\S+ +){2}([\d.]+)(us|ms|s)\b/
+    # Minimum, maximum, mean; in later releases minimum, maximum, median, p95, p99, mean.
+    TIMES = /^(?:time for request: +(?:\S+ +){2}|request +: +(?:\S+ +){5})([\d.]+)(us|ms|s)\b/
     MICROSECONDS = { "us" => 1.0, "ms" => 1e3, "s" => 1e6 }.freeze
 
     # The Result of what h2load printed.

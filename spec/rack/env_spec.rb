@@ -122,7 +122,8 @@ RSpec.describe "the Rack environment" do
       first = env_of("/kept", "authorization" => "first")
       100.times.each_slice(25) { |numbers| js("return Promise.all(#{numbers}.map((n) => exchange(session, '/' + n)))") }
       later = env_of("/kept", "authorization" => "later")
-      expect(later.except("headers", "rack.input")).to eq(first.except("headers", "rack.input"))
+      own = ->(env) { env.reject { |key, _| ["headers", "rack.input"].include?(key) || key.start_with?("rack.lint") } }
+      expect(own.call(later)).to eq(own.call(first))
     end
 
     it "takes more field names than it remembers" do

@@ -16,6 +16,12 @@ RSpec.describe Bench::H2load do
     TEXT
   end
 
+  it "reads what a later h2load prints" do
+    table = "request     :       29us      5.91ms        37us       309us      3.97ms       162us       610us    95.70%"
+    later = output.sub(/^\s*time for request.*$/, table)
+    expect(described_class.parse(later).mean).to eq(162.0)
+  end
+
   it "reads what h2load prints" do
     expect(described_class.parse(output).to_h).to eq(rate: 183_858.0, done: 91_929, failed: 10, mean: 1520.0)
   end
