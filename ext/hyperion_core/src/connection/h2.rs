@@ -123,7 +123,8 @@ fn builder(config: &Config) -> Builder {
         .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(Some(MAX_PROVOKED_RESETS))
-        .data_frame_budget(DATA_FRAME_BUDGET);
+        .data_frame_budget(DATA_FRAME_BUDGET)
+        .enable_connect_protocol();
     builder
 }
 
@@ -216,7 +217,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     }
 
     fn dispatch(&self, request: Request, body: RecvStream, responder: Responder) {
-        if request.method == Method::CONNECT {
+        let extended_connect = request.connect_protocol.is_some();
+        if request.method == Method::CONNECT && !extended_connect {
             return responder.respond_plain(StatusCode::NOT_IMPLEMENTED);
         }
         if body.is_end_stream() {
@@ -229,7 +231,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             return;
         }
         let shared = self.shared.clone();
-        if shared.server.config.buffers.request_buffering && !request.is_grpc() {
+        let buffered = shared.server.config.buffers.request_buffering;
+        if buffered && !request.is_grpc() && !extended_connect {
             tokio::spawn(stream::collect(request, body, responder, shared));
         } else {
             stream::pass_on(request, body, responder, shared);
