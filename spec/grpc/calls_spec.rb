@@ -56,7 +56,7 @@ RSpec.describe "gRPC calls" do
 
   it "fail when the app does" do
     expect(call(:unary, "/Test/Crash", "")).to include(code: "INTERNAL")
-    expect(server.err).to include("a crash that is meant")
+    server.wait_for(/a crash that is meant/)
   end
 
   it "carry metadata both ways, and the deadline" do
