@@ -4,10 +4,7 @@
 use bytes::Bytes;
 use httlib_hpack::Encoder;
 use http::Method;
-use hyperion_core::Exchange;
-use hyperion_core::body::RequestBody;
 
-use crate::support::app::ok;
 use crate::support::client::{block, compressed, literal};
 use crate::support::{Client, Frame, Harness, Kind, get, harness, post, reason};
 
@@ -231,44 +228,6 @@ async fn options_may_ask_about_the_server_as_a_whole() {
     head[METHOD].1 = "OPTIONS";
     client.request(1, &head).await;
     assert_eq!(client.response(1).await.status, 200);
-}
-
-#[tokio::test(start_paused = true)]
-async fn connect_is_not_implemented() {
-    let harness = harness();
-    let mut client = harness.client().await;
-    client.open(1, &[(":method", "CONNECT"), (":authority", "example.org:443")]).await;
-    assert_eq!(client.response(1).await.status, 501);
-    let mut malformed = get("/");
-    malformed[METHOD].1 = "CONNECT";
-    client.request(3, &malformed).await;
-    assert_eq!(client.reset_of(3).await, reason::PROTOCOL_ERROR);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_extended_connect_reaches_the_application_with_its_head() {
-    let mut harness = harness();
-    let mut client = harness.client().await;
-    let head = [
-        (":method", "CONNECT"),
-        (":protocol", "websocket"),
-        (":scheme", "https"),
-        (":path", "/manual"),
-        (":authority", "example.org"),
-    ];
-    client.open(1, &head).await;
-    let Exchange { request, body, responder } = harness.exchange().await;
-    assert_eq!(request.connect_protocol.as_deref(), Some(&b"websocket"[..]));
-    let RequestBody::Incoming(incoming) = body else { panic!("{body:?}") };
-    let sender = responder.respond_streaming(ok());
-    client.send(Frame::data(1, *b"ping")).await;
-    let read = std::future::poll_fn(|cx| incoming.poll_read(cx)).await;
-    assert_eq!(read.unwrap().unwrap(), "ping");
-    sender.offer(Bytes::from_static(b"pong")).unwrap();
-    sender.finish(None);
-    client.send(Frame::data(1, []).end()).await;
-    let response = client.response(1).await;
-    assert_eq!((response.status, response.body.as_slice()), (200, &b"pong"[..]));
 }
 
 #[tokio::test(start_paused = true)]
