@@ -71,6 +71,36 @@ RSpec.describe "rack.response_finished" do
     expect_calls("/endless", status: 200, error: "HyperionRs::ClientDisconnected")
   end
 
+  describe "that is added late" do
+    late = <<~'RACKUP'
+      class Late
+        def initialize(finished, at) = (@finished, @at = finished, at)
+        def each = yield("a").then { add if @at == "/each" }.then { yield "b" }
+        def close = (add if @at == "/close")
+        def add = @finished << ->(_, status, *) { $stderr.puts "#{@at} finished with #{status}" }
+      end
+      class LateArray < Late
+        def to_ary = ["a", "b"].tap { add }
+      end
+      run lambda { |env|
+        finished, at = env.values_at("rack.response_finished", "PATH_INFO")
+        body = at == "/to_ary" ? LateArray.new(finished, at) : Late.new(finished, at)
+        stream = ->(io) { Thread.new { io << "a"; body.add; io << "b"; io.close } }
+        [200, {}, at == "/kept" ? stream : body]
+      }
+    RACKUP
+
+    serve late, lint: false
+
+    { "each" => "while the body is iterated", "to_ary" => "by a body that is whole", "close" => "when it is closed",
+      "kept" => "on another thread, to a stream that is kept" }.each do |at, what|
+      it "is called when it was added #{what}" do
+        expect(fetch("/#{at}")).to include(body: "ab", reset: "NO_ERROR")
+        server.wait_for(%r{^/#{at} finished with 200$})
+      end
+    end
+  end
+
   it "is called whatever another callback raises, which is told" do
     fetch("/callback-error")
     expect_calls("/callback-error", status: 200, error: "nil")

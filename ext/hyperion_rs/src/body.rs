@@ -52,24 +52,21 @@ impl Body {
         Ok(array)
     }
 
+    /// Whether it is an Array and nothing more: no subclass, and without methods of its own.
+    pub(crate) fn is_plain(&self) -> bool {
+        RArray::from_value(self.value).is_some_and(|array| {
+            // SAFETY: an Array is an object on the heap, which begins with an RBasic; the class may be a singleton.
+            unsafe { (*(array.as_raw() as *const rb_sys::RBasic)).klass == rb_sys::rb_cArray }
+        })
+    }
+
     /// Calls `close`, unless the body was closed.
     pub(crate) fn close(&self) -> Result<(), Error> {
-        if self.closed.replace(true)
-            || is_plain_array(self.value)
-            || !self.value.respond_to(*keys::CLOSE, false)?
-        {
+        if self.closed.replace(true) || self.is_plain() || !self.value.respond_to(*keys::CLOSE, false)? {
             return Ok(());
         }
         self.value.funcall::<_, _, Value>(*keys::CLOSE, ()).map(drop)
     }
-}
-
-/// Whether it is an Array and nothing more: no subclass, and without methods of its own.
-fn is_plain_array(value: Value) -> bool {
-    RArray::from_value(value).is_some_and(|array| {
-        // SAFETY: an Array is an object on the heap, which begins with an RBasic; the class may be a singleton.
-        unsafe { (*(array.as_raw() as *const rb_sys::RBasic)).klass == rb_sys::rb_cArray }
-    })
 }
 
 /// Whether the body is over.

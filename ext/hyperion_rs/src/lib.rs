@@ -9,6 +9,7 @@ mod body;
 mod cache;
 mod env;
 mod errors;
+mod finish;
 mod fork;
 mod gvl;
 mod handle;

@@ -9,9 +9,7 @@ use hyperion_core::{Address, Server};
 use magnus::prelude::*;
 use magnus::typed_data::Obj;
 use magnus::value::Opaque;
-use magnus::{
-    DataTypeFunctions, Error, RArray, RHash, RModule, Ruby, TypedData, Value, function, gc, method,
-};
+use magnus::{DataTypeFunctions, Error, RHash, RModule, Ruby, TypedData, Value, function, gc, method};
 use tokio::sync::mpsc::Receiver;
 
 use crate::body::Streaming;
@@ -54,8 +52,8 @@ pub(crate) struct Roots {
     rack_version: (u32, u32),
 }
 
-/// The arguments of `rack.response_finished`, and the callbacks.
-type Finishing = (Value, Value, Value, Value, RArray);
+/// The arguments of `rack.response_finished`; the env has the callbacks.
+type Finishing = (RHash, Value, Value, Value);
 
 impl Roots {
     fn new(ruby: &Ruby, app: Value, logger: Value, settings: &Settings) -> Result<Self, Error> {
@@ -131,7 +129,7 @@ impl Roots {
     pub(crate) fn remember(
         &self,
         ruby: &Ruby,
-        finishing: (RHash, Option<Value>, Option<Value>, Option<Value>, RArray),
+        finishing: (RHash, Option<Value>, Option<Value>, Option<Value>),
     ) -> Result<u64, Error> {
         let id = self.next_finishing.fetch_add(1, Ordering::Relaxed);
         ruby.get_inner(self.finishing).aset(id, finishing)?;

@@ -17,6 +17,7 @@ use magnus::{Error, RArray, RHash, Ruby, Value};
 use crate::body::{Body, Sent};
 use crate::env;
 use crate::errors::{self, Class};
+use crate::finish::Finish;
 use crate::fork::Home;
 use crate::gvl;
 use crate::handle::Pending;
@@ -113,14 +114,11 @@ impl Worker<'_> {
         if self.home.is_elsewhere() {
             return ended.map(drop);
         }
-        let close = || self.tolerate("closing the request body", input.close());
-        let closed = match ended {
-            // The stream that the application keeps reads from it.
-            Ok(Sent::Kept) => Ok(()),
-            Ok(Sent::Whole) => close(),
-            Err(_) => jump::aside(close),
-        };
-        ended.and(closed)
+        // The stream that the application keeps reads from it.
+        if let Ok(Sent::Kept) = ended {
+            return Ok(());
+        }
+        and_then_always(ended, || self.tolerate("closing the request body", input.close())).map(drop)
     }
 
     /// Calls the application, and sends what it answers.
@@ -139,7 +137,7 @@ impl Worker<'_> {
         match answered {
             Ok(answer) => self.answer(pending, env, answer, input, what),
             Err(error) => {
-                self.watch(pending, env, None, Some(&error))?;
+                self.watch_failure(pending, env, &error)?;
                 self.failed(pending, what, error).map(|()| Sent::Whole)
             }
         }
@@ -158,15 +156,18 @@ impl Worker<'_> {
             Ok(triple) => triple,
             Err(error) => {
                 let closed = jump::aside(|| {
-                    let watched = self.watch(pending, env, None, Some(&error));
+                    let watched = self.watch_failure(pending, env, &error);
                     let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
                     watched.and(body.map_or(Ok(()), |body| self.close(&self.body(body))))
                 });
                 return self.failed(pending, what, error).and(closed).map(|()| Sent::Whole);
             }
         };
-        self.watch(pending, env, Some(&triple), None)?;
+        let Triple { status, headers, .. } = triple;
         let body = self.body(triple.body);
+        // Of a plain Array the application hears no more.
+        let finish =
+            (self.has_callbacks(env) || !body.is_plain()).then(|| Finish::of(pending, self.bridge.this()));
         let sent = match pending.take() {
             Some(responder) => {
                 self.roots().streaming(self.ruby).send(self.ruby, responder, triple, &body, input.value)
@@ -177,9 +178,19 @@ impl Worker<'_> {
             Ok(sent) => Ok(sent),
             Err(error) => self.body_failed(what, error).map(|()| Sent::Whole),
         };
-        match sent {
-            Ok(sent) => self.close(&body).map(|()| sent),
-            Err(_) => sent.and(jump::aside(|| self.close(&body)).map(|()| Sent::Whole)),
+        let kept = matches!(sent, Ok(Sent::Kept));
+        let closed = and_then_always(sent, || self.close(&body));
+        if self.home.is_elsewhere() {
+            return closed;
+        }
+        match finish {
+            // The stream that the application keeps may yet add some.
+            Some(finish) if kept || self.has_callbacks(env) => and_then_always(closed, || {
+                let id = self.roots().remember(self.ruby, (env, Some(status), Some(headers), None))?;
+                finish.call_back(id);
+                Ok(())
+            }),
+            _ => closed,
         }
     }
 
@@ -239,36 +250,32 @@ impl Worker<'_> {
         }
     }
 
-    /// Arranges for `rack.response_finished`, when the application asked for it.
-    fn watch(
-        &self,
-        pending: &Pending,
-        env: RHash,
-        triple: Option<&Triple>,
-        error: Option<&Error>,
-    ) -> Result<(), Error> {
-        let Some(callbacks) = env.get(keys::response_finished(self.ruby)).and_then(RArray::from_value) else {
-            return Ok(());
-        };
-        if callbacks.is_empty() {
+    /// Whether `rack.response_finished` has any, so far.
+    fn has_callbacks(&self, env: RHash) -> bool {
+        self.callbacks(env).is_some_and(|callbacks| !callbacks.is_empty())
+    }
+
+    fn callbacks(&self, env: RHash) -> Option<RArray> {
+        env.get(keys::response_finished(self.ruby)).and_then(RArray::from_value)
+    }
+
+    /// Arranges for `rack.response_finished` of a request that ends with `error` instead of a response.
+    fn watch_failure(&self, pending: &Pending, env: RHash, error: &Error) -> Result<(), Error> {
+        if !self.has_callbacks(env) {
             return Ok(());
         }
-        let error = error.map(errors::exception).transpose()?;
-        let (status, headers) = triple.map(|triple| (triple.status, triple.headers)).unzip();
-        let id = self.roots().remember(self.ruby, (env, status, headers, error, callbacks))?;
-        let bridge = self.bridge.this();
-        pending.on_finish(move |outcome| {
-            // A closed queue has no worker to call them.
-            let _ = bridge.queue.push(Job::Finished(id, outcome));
-        });
+        let error = errors::exception(error)?;
+        let id = self.roots().remember(self.ruby, (env, None, None, Some(error)))?;
+        Finish::of(pending, self.bridge.this()).call_back(id);
         Ok(())
     }
 
     /// Calls `rack.response_finished`, last first.
     fn finished(&self, id: u64, outcome: Outcome) -> Result<(), Error> {
-        let Some((env, status, headers, error, callbacks)) = self.roots().recall(self.ruby, id)? else {
+        let Some((env, status, headers, error)) = self.roots().recall(self.ruby, id)? else {
             return Ok(());
         };
+        let Some(callbacks) = self.callbacks(env) else { return Ok(()) };
         let error = match outcome {
             Outcome::Sent => error,
             _ if !error.is_nil() => error,
@@ -287,6 +294,20 @@ impl Worker<'_> {
             self.tolerate("rack.response_finished", called.map(drop))?;
         }
         Ok(())
+    }
+}
+
+/// Runs `then`, whatever came before. All errors here are the end of the thread, and the first one says which.
+fn and_then_always<T>(
+    result: Result<T, Error>,
+    then: impl FnOnce() -> Result<(), Error>,
+) -> Result<T, Error> {
+    match result {
+        Ok(value) => then().map(|()| value),
+        Err(error) => {
+            drop(jump::aside(then));
+            Err(error)
+        }
     }
 }
 
