@@ -7,11 +7,11 @@ use http::StatusCode;
 use hyperion_core::report::Level;
 use hyperion_core::response::{Head, Outcome, Responder};
 use magnus::prelude::*;
-use magnus::value::Opaque;
-use magnus::{Error, RHash, RModule, Ruby, TypedData, Value, gc, method};
+use magnus::{Error, RHash, RModule, Ruby, TypedData, gc, method};
 
 use crate::fork::Ours;
-use crate::{gvl, log, respond};
+use crate::log::Logger;
+use crate::{gvl, respond};
 
 /// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Pending {
 pub(crate) struct EarlyHints {
     pending: Pending,
     calls: AtomicUsize,
-    logger: Opaque<Value>,
+    logger: Logger,
 }
 
 /// Go's HTTP client gives up on a response after more than five informational ones; 100 (Continue) may be one of them.
@@ -58,12 +58,12 @@ const MAX_HINTS: usize = 4;
 
 impl magnus::DataTypeFunctions for EarlyHints {
     fn mark(&self, marker: &gc::Marker) {
-        marker.mark(self.logger);
+        self.logger.mark(marker);
     }
 }
 
 impl EarlyHints {
-    pub(crate) fn new(pending: Pending, logger: Opaque<Value>) -> Self {
+    pub(crate) fn new(pending: Pending, logger: Logger) -> Self {
         EarlyHints { pending, calls: AtomicUsize::new(0), logger }
     }
 
@@ -74,7 +74,7 @@ impl EarlyHints {
         let before = rb_self.calls.fetch_add(1, Relaxed);
         if before == MAX_HINTS {
             let line = format!("rack.early_hints: only the first {MAX_HINTS} of a request are sent");
-            return log::write(ruby, ruby.get_inner(rb_self.logger), Level::Debug, &line);
+            return rb_self.logger.write(ruby, Level::Debug, line);
         }
         if let Some(responder) = rb_self.pending.lock().as_mut().filter(|_| before < MAX_HINTS) {
             responder.inform(head);

@@ -18,11 +18,14 @@ mod jump;
 mod keys;
 mod log;
 mod respond;
+mod roots;
 mod server;
 mod settings;
 mod signals;
+mod site;
 mod stall;
 mod supervisor;
+mod visit;
 mod worker;
 mod writer;
 
@@ -36,6 +39,8 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     keys::init(ruby);
     env::init(ruby);
     handle::define(ruby, native)?;
+    roots::define(ruby, native)?;
+    site::define(ruby, native)?;
     input::define(ruby, native)?;
     writer::define(ruby, native)?;
     server::define(ruby, native)

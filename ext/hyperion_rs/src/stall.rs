@@ -1,6 +1,9 @@
 //! Notices when requests wait although the workers only wait too, and asks for more workers. Workers that burn CPU are
 //! left alone: more of them would share the same lock.
 
+use std::io;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hyperion_core::dispatch::Backlog;
@@ -20,8 +23,12 @@ const FULL: Duration = Duration::from_millis(50);
 /// How often the monitor looks whether it is still needed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Watches until the queue is closed; in a thread of its own, which never touches Ruby.
-pub(crate) fn watch(bridge: &Bridge) {
+/// Starts the monitor, in a thread of its own, which never touches Ruby. It ends when the queue is closed.
+pub(crate) fn start(bridge: Arc<Bridge>) -> io::Result<()> {
+    thread::Builder::new().name("hyperion-stall".into()).spawn(move || watch(&bridge)).map(drop)
+}
+
+fn watch(bridge: &Bridge) {
     // What was popped when, or when more workers were last asked for because nothing was.
     let (mut popped, mut since) = (0, Instant::now());
     loop {
@@ -34,7 +41,7 @@ pub(crate) fn watch(bridge: &Bridge) {
         }
         if bridge.room() == 0 {
             // No worker may be added before one has gone, which takes longer than this.
-            std::thread::sleep(FULL);
+            thread::sleep(FULL);
             continue;
         }
         let idling = is_idling(bridge);
@@ -64,7 +71,7 @@ fn is_idling(bridge: &Bridge) -> bool {
     let (cpu, begin) = (bridge.cpu(), Instant::now());
     let mut burning = 0;
     for _ in 0..LOOKS {
-        std::thread::sleep(LOOK);
+        thread::sleep(LOOK);
         burning += u32::from(bridge.is_burning());
     }
     let burned = bridge.cpu().saturating_sub(cpu);

@@ -6,13 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyperion_core::dispatch::Queue;
-use hyperion_core::report::{Event, Level, Reporter};
-use hyperion_core::response::Outcome;
-use hyperion_core::{Exchange, Handler};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::fork::Home;
-use crate::log::Log;
+use crate::site::{Job, Site};
 
 mod cpu;
 mod threads;
@@ -20,20 +17,11 @@ mod threads;
 use cpu::Clock;
 pub(crate) use threads::Supervisor;
 
-/// What a worker is to do.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// Serve a request.
-    Exchange(Box<Exchange>),
-    /// Call the `rack.response_finished` callbacks that are remembered under this number.
-    Finished(u64, Outcome),
-}
-
 /// What the supervisor is told.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// A line for the log.
-    Log(Level, String),
+    /// A site has something to do.
+    Tend(Arc<Site>),
     /// So many requests wait, and the workers only wait too.
     Grow(usize),
     /// Requests wait, and no worker has come to an end of its own for long.
@@ -46,7 +34,6 @@ pub(crate) enum Notice {
 #[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) queue: Queue<Job>,
-    pub(crate) log: Log,
     notices: Sender<Notice>,
     threads_min: usize,
     threads_max: usize,
@@ -66,7 +53,6 @@ impl Bridge {
         let (notices, receiver) = mpsc::channel(NOTICES);
         let bridge = Arc::new_cyclic(|this| Bridge {
             queue: Queue::default(),
-            log: Log::new(notices.clone()),
             notices,
             threads_min,
             threads_max,
@@ -83,9 +69,9 @@ impl Bridge {
         self.this.upgrade().expect("whoever calls this holds one")
     }
 
-    pub(crate) fn notify(&self, notice: Notice) {
-        // A full channel means that the supervisor has enough to do; it counts the workers after each notice anyway.
-        let _ = self.notices.try_send(notice);
+    /// Tells the supervisor; false when it has enough to do. It counts the workers after each notice anyway.
+    pub(crate) fn notify(&self, notice: Notice) -> bool {
+        self.notices.try_send(notice).is_ok()
     }
 
     /// Workers that are alive.
@@ -180,26 +166,5 @@ impl Drop for Seat {
             self.bridge.count.fetch_sub(1, Relaxed);
         }
         self.bridge.notify(Notice::Left { died });
-    }
-}
-
-/// The handler that the core calls: it queues, and returns at once.
-#[derive(Debug)]
-pub(crate) struct Door(pub(crate) Arc<Bridge>);
-
-impl Handler for Door {
-    fn handle(&self, exchange: Exchange) {
-        // A closed queue gives the exchange back, and its responder answers 500 as it is dropped.
-        drop(self.0.queue.push(Job::Exchange(Box::new(exchange))));
-    }
-}
-
-impl Reporter for Door {
-    fn enabled(&self, level: Level) -> bool {
-        self.0.log.enabled(level)
-    }
-
-    fn report(&self, level: Level, event: &Event<'_>) {
-        self.0.log.report(level, event);
     }
 }

@@ -1,64 +1,35 @@
 //! The loop of a worker thread: it takes jobs only while it holds the GVL, and leaves the GVL only when there are none.
 
-use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-use hyperion_core::Exchange;
 use hyperion_core::dispatch::Pop;
-use hyperion_core::report::Level;
-use hyperion_core::request::Request;
-use hyperion_core::response::Outcome;
-use magnus::error::ErrorType;
-use magnus::prelude::*;
-use magnus::typed_data::Obj;
-use magnus::{Error, RArray, RHash, Ruby, Value};
+use magnus::{Error, Ruby};
 
-use crate::body::{Body, Sent};
-use crate::env;
-use crate::errors::{self, Class};
-use crate::finish::Finish;
 use crate::fork::Home;
 use crate::gvl;
-use crate::handle::Pending;
-use crate::input::Input;
-use crate::respond::Triple;
-use crate::server::{NativeServer, Roots};
-use crate::supervisor::{Bridge, Job, Seat};
-use crate::{jump, keys, log};
+use crate::site::{Job, Task};
+use crate::supervisor::{Bridge, Seat};
+use crate::visit::Visit;
 
 /// A worker beyond the minimum that had nothing to do for so long goes.
 const RETIREMENT: Duration = Duration::from_secs(10);
 
-/// What a request is called in the log.
-#[derive(Clone, Copy)]
-struct RequestLine<'a>(&'a Request);
-
-impl Display for RequestLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.method, self.0.path())
-    }
-}
-
-/// One worker thread. `server` stays on this thread's stack, and keeps all that it refers to alive.
+/// One worker thread.
 struct Worker<'a> {
     ruby: &'a Ruby,
-    server: Obj<NativeServer>,
     bridge: &'a Bridge,
     id: usize,
     home: Home,
 }
 
 /// Works until the queue is closed, the worker may retire, or something kills the thread.
-pub(crate) fn run(ruby: &Ruby, server: Obj<NativeServer>, seat: &Seat) -> Result<(), Error> {
+pub(crate) fn run(ruby: &Ruby, seat: &Seat) -> Result<(), Error> {
     seat.take();
     let bridge = seat.bridge();
-    let worker = Worker { ruby, server, bridge, id: seat.id(), home: seat.home() };
+    let worker = Worker { ruby, bridge, id: seat.id(), home: seat.home() };
     loop {
         match bridge.queue.pop(worker.id) {
-            Pop::Job(job) => {
-                worker.perform(job)?;
-            }
+            Pop::Job(job) => worker.perform(job)?,
             Pop::Closed => return Ok(()),
             Pop::Empty => {
                 if !worker.wait()? && seat.retire() {
@@ -83,245 +54,13 @@ impl Worker<'_> {
 
     /// Does one job. The only error is the end of this thread.
     fn perform(&self, job: Job) -> Result<(), Error> {
-        match job {
-            Job::Exchange(exchange) => self.serve(*exchange),
-            Job::Finished(id, outcome) => self.finished(id, outcome),
-        }
-    }
-
-    fn roots(&self) -> &Roots {
-        self.server.roots()
-    }
-
-    fn serve(&self, exchange: Exchange) -> Result<(), Error> {
-        let Exchange { request, body, responder } = exchange;
-        let roots = self.roots();
-        let pending = Pending::new(responder);
-        if pending.is_disconnected() {
-            return Ok(());
-        }
-        let input = match roots.input_classes(self.ruby).input(self.ruby, body) {
-            Ok(input) => input,
-            Err(error) => return self.failed(&pending, "request body", error),
-        };
-        let template = roots.template(self.ruby);
-        let hints = roots.early_hints(&pending);
-        let env = match env::build(self.ruby, template, &request, &input, hints, roots.rack_version()) {
-            Ok(env) => env,
-            Err(error) => return self.failed(&pending, "env", error),
-        };
-        let ended = self.call(&pending, env, &input, RequestLine(&request));
-        if self.home.is_elsewhere() {
-            return ended.map(drop);
-        }
-        // The stream that the application keeps reads from it.
-        if let Ok(Sent::Kept) = ended {
-            return Ok(());
-        }
-        and_then_always(ended, || self.tolerate("closing the request body", input.close())).map(drop)
-    }
-
-    /// Calls the application, and sends what it answers.
-    fn call(
-        &self,
-        pending: &Pending,
-        env: RHash,
-        input: &Input,
-        what: RequestLine<'_>,
-    ) -> Result<Sent, Error> {
-        let _guard = Unanswered { pending, home: self.home };
-        let answered = self.roots().app(self.ruby).funcall::<_, _, Value>(*keys::CALL, (env,));
-        if self.home.is_elsewhere() {
-            return Err(self.left_behind());
-        }
-        match answered {
-            Ok(answer) => self.answer(pending, env, answer, input, what),
-            Err(error) => {
-                self.watch_failure(pending, env, &error)?;
-                self.failed(pending, what, error).map(|()| Sent::Whole)
-            }
-        }
-    }
-
-    /// Sends what the application answered, and closes its body.
-    fn answer(
-        &self,
-        pending: &Pending,
-        env: RHash,
-        answer: Value,
-        input: &Input,
-        what: RequestLine<'_>,
-    ) -> Result<Sent, Error> {
-        let triple = match Triple::new(self.ruby, answer) {
-            Ok(triple) => triple,
-            Err(error) => {
-                let closed = jump::aside(|| {
-                    let watched = self.watch_failure(pending, env, &error);
-                    let body = RArray::from_value(answer).and_then(|array| array.entry::<Value>(2).ok());
-                    watched.and(body.map_or(Ok(()), |body| self.close(&self.body(body))))
-                });
-                return self.failed(pending, what, error).and(closed).map(|()| Sent::Whole);
-            }
-        };
-        let Triple { status, headers, .. } = triple;
-        let body = self.body(triple.body);
-        // Of a plain Array the application hears no more.
-        let finish =
-            (self.has_callbacks(env) || !body.is_plain()).then(|| Finish::of(pending, self.bridge.this()));
-        let sent = match pending.take() {
-            Some(responder) => {
-                self.roots().streaming(self.ruby).send(self.ruby, responder, triple, &body, input.value)
-            }
-            None => Ok(Sent::Whole),
-        };
-        let sent = match sent {
-            Ok(sent) => Ok(sent),
-            Err(error) => self.body_failed(what, error).map(|()| Sent::Whole),
-        };
-        let kept = matches!(sent, Ok(Sent::Kept));
-        let closed = and_then_always(sent, || self.close(&body));
-        if self.home.is_elsewhere() {
-            return closed;
-        }
-        match finish {
-            // The stream that the application keeps may yet add some.
-            Some(finish) if kept || self.has_callbacks(env) => and_then_always(closed, || {
-                let id = self.roots().remember(self.ruby, (env, Some(status), Some(headers), None))?;
-                finish.call_back(id);
-                Ok(())
-            }),
-            _ => closed,
-        }
-    }
-
-    fn body(&self, value: Value) -> Body {
-        Body::new(value, self.roots().rack_version())
-    }
-
-    /// The application forked, and the child came back here, where no server is: the child ends.
-    fn left_behind(&self) -> Error {
-        Error::new(self.ruby.exception_system_exit(), "a child process came back from the application")
-    }
-
-    /// `body.close`, once, whatever came before.
-    fn close(&self, body: &Body) -> Result<(), Error> {
-        self.tolerate("closing the response body", body.close())
-    }
-
-    /// Answers 500, or what the error stands for, and logs it.
-    fn failed(&self, pending: &Pending, what: impl Display, error: Error) -> Result<(), Error> {
-        let status = self.status_of(&error);
-        if let Some(responder) = pending.take() {
-            responder.respond_plain(status);
-        }
-        self.body_failed(what, error)
-    }
-
-    fn status_of(&self, error: &Error) -> StatusCode {
-        if Class::BodyTooLarge.is(self.ruby, error) {
-            StatusCode::PAYLOAD_TOO_LARGE
-        } else if Class::BodyTimeout.is(self.ruby, error) {
-            StatusCode::REQUEST_TIMEOUT
-        } else {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    }
-
-    /// Logs an error of the application. A client that went away is none, and the end of the thread goes on.
-    fn body_failed(&self, what: impl Display, error: Error) -> Result<(), Error> {
-        if let ErrorType::Jump(_) = error.error_type() {
-            return Err(error);
-        }
-        if Class::ClientDisconnected.is(self.ruby, &error) {
-            if self.bridge.log.enabled(Level::Debug) {
-                let logger = self.roots().logger(self.ruby);
-                log::write(self.ruby, logger, Level::Debug, &format!("{what}: {error}"))?;
-            }
-            return Ok(());
-        }
-        log::write_exception(self.ruby, self.roots().logger(self.ruby), what, &error)
-    }
-
-    /// Logs what went wrong beside a response that is not touched by it.
-    fn tolerate(&self, what: impl Display, result: Result<(), Error>) -> Result<(), Error> {
-        match result {
-            Err(error) => self.body_failed(what, error),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Whether `rack.response_finished` has any, so far.
-    fn has_callbacks(&self, env: RHash) -> bool {
-        self.callbacks(env).is_some_and(|callbacks| !callbacks.is_empty())
-    }
-
-    fn callbacks(&self, env: RHash) -> Option<RArray> {
-        env.get(keys::response_finished(self.ruby)).and_then(RArray::from_value)
-    }
-
-    /// Arranges for `rack.response_finished` of a request that ends with `error` instead of a response.
-    fn watch_failure(&self, pending: &Pending, env: RHash, error: &Error) -> Result<(), Error> {
-        if !self.has_callbacks(env) {
-            return Ok(());
-        }
-        let error = errors::exception(error)?;
-        let id = self.roots().remember(self.ruby, (env, None, None, Some(error)))?;
-        Finish::of(pending, self.bridge.this()).call_back(id);
-        Ok(())
-    }
-
-    /// Calls `rack.response_finished`, last first.
-    fn finished(&self, id: u64, outcome: Outcome) -> Result<(), Error> {
-        let Some((env, status, headers, error)) = self.roots().recall(self.ruby, id)? else {
-            return Ok(());
-        };
-        let Some(callbacks) = self.callbacks(env) else { return Ok(()) };
-        let error = match outcome {
-            Outcome::Sent => error,
-            _ if !error.is_nil() => error,
-            Outcome::Failed => {
-                self.ruby.exception_runtime_error().new_instance(("the response failed",))?.as_value()
-            }
-            Outcome::Disconnected | Outcome::TimedOut => {
-                let error =
-                    Class::ClientDisconnected.error(self.ruby, "the client did not take the response");
-                errors::exception(&error)?
-            }
-        };
-        for index in (0..callbacks.len()).rev() {
-            let callback: Value = callbacks.entry(index as isize)?;
-            let called: Result<Value, Error> = callback.funcall("call", (env, status, headers, error));
-            self.tolerate("rack.response_finished", called.map(drop))?;
-        }
-        Ok(())
-    }
-}
-
-/// Runs `then`, whatever came before. All errors here are the end of the thread, and the first one says which.
-fn and_then_always<T>(
-    result: Result<T, Error>,
-    then: impl FnOnce() -> Result<(), Error>,
-) -> Result<T, Error> {
-    match result {
-        Ok(value) => then().map(|()| value),
-        Err(error) => {
-            drop(jump::aside(then));
-            Err(error)
-        }
-    }
-}
-
-/// Answers a request that nobody did, when the thread dies under it: objects of the application may still hold the
-/// responder, and the client must not wait for the garbage collector.
-struct Unanswered<'a> {
-    pending: &'a Pending,
-    home: Home,
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if !self.home.is_elsewhere() {
-            drop(self.pending.take());
+        let Job { site, task } = job;
+        // A site that has closed dropped its application: its clients are gone, or get a 500.
+        let Some(roots) = site.roots(self.ruby) else { return Ok(()) };
+        let visit = Visit { ruby: self.ruby, site: &site, roots: &roots, home: self.home };
+        match task {
+            Task::Serve(exchange) => visit.serve(*exchange),
+            Task::Finished(id, outcome) => visit.finished(id, outcome),
         }
     }
 }

@@ -1,19 +1,18 @@
 //! The Ruby side of supervision: the thread that called `run` looks after the others.
 
+use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyperion_core::report::Level;
-use hyperion_core::server::Running;
 use magnus::prelude::*;
-use magnus::typed_data::Obj;
-use magnus::value::Opaque;
-use magnus::{Error, RArray, Ruby, Thread, TryConvert, Value};
+use magnus::{Error, RArray, Ruby, Thread, Value};
 use tokio::sync::mpsc::Receiver;
 
 use super::{Bridge, Notice, Seat};
-use crate::server::NativeServer;
-use crate::{gvl, log, worker};
+use crate::log::Logger;
+use crate::{gvl, worker};
 
 /// After the connections are closed: for workers to come to an end by themselves.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -22,21 +21,32 @@ const KILL_TIMEOUT: Duration = Duration::from_millis(500);
 /// After a thread could not be started: until the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Looks after the worker threads of one server, on the thread that called `run`.
+/// Looks after the worker threads of one bridge, on a Ruby thread that does nothing else.
 pub(crate) struct Supervisor<'a> {
-    pub(crate) ruby: &'a Ruby,
-    pub(crate) server: Obj<NativeServer>,
-    pub(crate) bridge: Arc<Bridge>,
-    pub(crate) notices: Receiver<Notice>,
+    ruby: &'a Ruby,
+    /// For lines about the workers.
+    logger: Logger,
+    bridge: Arc<Bridge>,
+    notices: Receiver<Notice>,
     /// On the stack, where the garbage collector sees it.
-    pub(crate) threads: RArray,
+    threads: RArray,
     /// When threads may be started again, after one could not be.
-    pub(crate) retry: Option<Instant>,
+    retry: Option<Instant>,
 }
 
-impl Supervisor<'_> {
-    /// Starts workers, and keeps them until the server has finished.
-    pub(crate) fn supervise(&mut self, running: &Running) -> Result<(), Error> {
+impl<'a> Supervisor<'a> {
+    pub(crate) fn new(
+        ruby: &'a Ruby,
+        bridge: Arc<Bridge>,
+        notices: Receiver<Notice>,
+        logger: Logger,
+    ) -> Self {
+        Supervisor { ruby, logger, bridge, notices, threads: ruby.ary_new(), retry: None }
+    }
+
+    /// Starts workers, and keeps them until `finished` is.
+    pub(crate) fn supervise(&mut self, finished: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let mut finished = pin!(finished);
         if let Some(shortage) = self.fill()?.filter(|_| self.bridge.workers() == 0) {
             return Err(shortage);
         }
@@ -44,7 +54,7 @@ impl Supervisor<'_> {
             let next = async {
                 tokio::select! {
                     notice = self.notices.recv() => notice,
-                    () = running.finished() => None,
+                    () = &mut finished => None,
                 }
             };
             match gvl::wait_until(self.ruby, next, self.retry)? {
@@ -62,7 +72,7 @@ impl Supervisor<'_> {
         self.wait_for_workers(JOIN_TIMEOUT)?;
         let left = self.bridge.workers();
         if left > 0 {
-            self.write(Level::Warn, &format!("{left} worker threads did not end in time; killed"))?;
+            self.write(Level::Warn, format!("{left} worker threads did not end in time; killed"))?;
         }
         self.kill()?;
         self.wait_for_workers(KILL_TIMEOUT)
@@ -72,7 +82,7 @@ impl Supervisor<'_> {
         let deadline = Instant::now() + timeout;
         while self.bridge.workers() > 0 {
             match gvl::wait_until(self.ruby, self.notices.recv(), Some(deadline))? {
-                Some(Some(Notice::Log(level, line))) => self.write(level, &line)?,
+                Some(Some(Notice::Tend(site))) => site.tend(self.ruby)?,
                 Some(Some(_)) => {}
                 Some(None) | None => break,
             }
@@ -88,7 +98,7 @@ impl Supervisor<'_> {
 
     fn heed(&mut self, notice: Notice) -> Result<(), Error> {
         match notice {
-            Notice::Log(level, line) => self.write(level, &line)?,
+            Notice::Tend(site) => site.tend(self.ruby)?,
             Notice::Left { died } => {
                 self.forget_dead()?;
                 if died {
@@ -98,12 +108,7 @@ impl Supervisor<'_> {
             Notice::Grow(wanted) => self.grow(wanted)?,
             Notice::Stuck => self.grow(self.count_sleeping()?)?,
         }
-        match self.bridge.log.take_dropped() {
-            0 => Ok(()),
-            dropped => {
-                self.write(Level::Warn, &format!("{dropped} log lines were dropped: too many at once"))
-            }
-        }
+        Ok(())
     }
 
     /// Takes care that the workers are not too few.
@@ -142,7 +147,7 @@ impl Supervisor<'_> {
                 Ok(()) => {}
                 Err(shortage) if shortage.is_kind_of(self.ruby.exception_standard_error()) => {
                     self.retry = Some(Instant::now() + RETRY);
-                    self.write(Level::Warn, &format!("a worker thread could not be started: {shortage}"))?;
+                    self.write(Level::Warn, format!("a worker thread could not be started: {shortage}"))?;
                     return Ok(Some(shortage));
                 }
                 Err(error) => return Err(error),
@@ -154,16 +159,13 @@ impl Supervisor<'_> {
     fn spawn(&mut self) -> Result<(), Error> {
         let seat = self.bridge.seat();
         let name = format!("hyperion-rs {}", seat.id());
-        let server = Opaque::from(self.server.as_value());
         let seat = Arc::new(Mutex::new(Some(seat)));
         let take = |seat: &Mutex<Option<Seat>>| seat.lock().unwrap_or_else(PoisonError::into_inner).take();
         let block = self.ruby.proc_from_fn({
             let seat = seat.clone();
             move |ruby, _, _| {
                 let Some(seat) = take(&seat) else { return Ok(()) };
-                // On the stack: from here on this thread itself keeps the server alive.
-                let server = Obj::<NativeServer>::try_convert(ruby.get_inner(server))?;
-                worker::run(ruby, server, &seat)
+                worker::run(ruby, &seat)
             }
         });
         let started = self.ruby.class_thread().funcall_with_block::<_, _, Thread>("new", (), block);
@@ -189,7 +191,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn write(&self, level: Level, line: &str) -> Result<(), Error> {
-        log::write(self.ruby, self.server.roots().logger(self.ruby), level, line)
+    fn write(&self, level: Level, line: impl Into<Cow<'static, str>>) -> Result<(), Error> {
+        self.logger.write(self.ruby, level, line)
     }
 }

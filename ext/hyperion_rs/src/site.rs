@@ -1,0 +1,181 @@
+//! A site: one application, with what serves it. The core and the queue know it as plain Rust; its Ruby objects are found
+//! through a registry, which keeps them for as long as anything in flight refers to the site.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use hyperion_core::report::{Event, Level, Reporter};
+use hyperion_core::response::Outcome;
+use hyperion_core::{Exchange, Handler};
+use magnus::prelude::*;
+use magnus::typed_data::Obj;
+use magnus::value::Opaque;
+use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, gc};
+
+use crate::cache::GvlCell;
+use crate::gvl;
+use crate::log::Backlog;
+use crate::roots::Roots;
+use crate::supervisor::{Bridge, Notice};
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) site: Arc<Site>,
+    pub(crate) task: Task,
+}
+
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Serve a request.
+    Serve(Box<Exchange>),
+    /// Call the `rack.response_finished` callbacks that are remembered under this number.
+    Finished(u64, Outcome),
+}
+
+/// What connections, jobs and responses in flight share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Where the registry has its roots.
+    place: usize,
+    bridge: Arc<Bridge>,
+    log: Backlog,
+    /// The supervisor was told that there is something to do for this site, and has not begun.
+    rung: AtomicBool,
+    this: Weak<Site>,
+}
+
+impl Site {
+    /// Opens a site whose requests are served by the workers of `bridge`.
+    pub(crate) fn open(ruby: &Ruby, roots: Obj<Roots>, bridge: Arc<Bridge>) -> Result<Arc<Self>, Error> {
+        let log = Backlog::of(ruby, roots.logger())?;
+        Ok(Arc::new_cyclic(|this| Site {
+            place: register(ruby, this.clone(), roots),
+            bridge,
+            log,
+            rung: AtomicBool::new(false),
+            this: this.clone(),
+        }))
+    }
+
+    /// Lets go of the Ruby objects, although responses may still refer to the site.
+    pub(crate) fn close(&self, ruby: &Ruby) {
+        SITES.with(ruby, |sites| sites[self.place].roots = None);
+    }
+
+    /// Its Ruby objects, unless it was closed. They live as long as a pointer to the site does.
+    pub(crate) fn roots(&self, ruby: &Ruby) -> Option<Obj<Roots>> {
+        SITES.with(ruby, |sites| sites[self.place].roots).map(|roots| ruby.get_inner(roots))
+    }
+
+    /// Whether lines of this level are wanted.
+    pub(crate) fn enabled(&self, level: Level) -> bool {
+        self.log.enabled(level)
+    }
+
+    /// A response that somebody wants to hear the end of is over.
+    pub(crate) fn finish(&self, id: u64, outcome: Outcome) {
+        self.push(Task::Finished(id, outcome));
+    }
+
+    /// Does what waits for a thread with the GVL: writes the lines of the log.
+    pub(crate) fn tend(&self, ruby: &Ruby) -> Result<(), Error> {
+        self.rung.store(false, Relaxed);
+        let Some(roots) = self.roots(ruby) else { return Ok(()) };
+        let tended = self.log.write(ruby, roots.logger());
+        if tended.is_err() {
+            // What ends this thread leaves the rest to another one.
+            self.ring();
+        }
+        tended
+    }
+
+    fn this(&self) -> Arc<Site> {
+        self.this.upgrade().expect("whoever calls this holds one")
+    }
+
+    fn push(&self, task: Task) {
+        // A closed queue gives the job back. Its responder answers 500 as it is dropped.
+        drop(self.bridge.queue.push(Job { site: self.this(), task }));
+    }
+
+    fn ring(&self) {
+        if !self.rung.swap(true, Relaxed) && !self.bridge.notify(Notice::Tend(self.this())) {
+            self.rung.store(false, Relaxed);
+        }
+    }
+}
+
+/// The handler that the core calls: it queues, and returns at once.
+#[derive(Debug)]
+pub(crate) struct Door(pub(crate) Arc<Site>);
+
+impl Handler for Door {
+    fn handle(&self, exchange: Exchange) {
+        self.0.push(Task::Serve(Box::new(exchange)));
+    }
+}
+
+impl Reporter for Door {
+    fn enabled(&self, level: Level) -> bool {
+        self.0.enabled(level)
+    }
+
+    fn report(&self, level: Level, event: &Event<'_>) {
+        self.0.log.push(level, event);
+        self.0.ring();
+    }
+}
+
+struct Listed {
+    site: Weak<Site>,
+    /// `None` when the site was closed.
+    roots: Option<Opaque<Obj<Roots>>>,
+}
+
+/// All sites. A place whose site is gone is taken by the next one.
+static SITES: GvlCell<Vec<Listed>> = GvlCell::new(Vec::new());
+
+/// Answers the place.
+fn register(ruby: &Ruby, site: Weak<Site>, roots: Obj<Roots>) -> usize {
+    let listed = Listed { site, roots: Some(roots.into()) };
+    SITES.with(ruby, |sites| match sites.iter().position(|listed| listed.site.strong_count() == 0) {
+        Some(place) => {
+            sites[place] = listed;
+            place
+        }
+        None => {
+            sites.push(listed);
+            sites.len() - 1
+        }
+    })
+}
+
+/// Shows the garbage collector the roots of sites that are in use. It is never collected itself, and has no write
+/// barrier, so that each collection looks at it again.
+#[derive(TypedData)]
+#[magnus(class = "HyperionRs::Native::Registry", free_immediately, mark)]
+struct Registry;
+
+impl DataTypeFunctions for Registry {
+    fn mark(&self, marker: &gc::Marker) {
+        // SAFETY: the garbage collector runs on a thread that has the GVL.
+        let ruby = unsafe { Ruby::get_unchecked() };
+        SITES.with(&ruby, |sites| {
+            for Listed { site, roots } in &*sites {
+                // A site that nothing refers to is never referred to again.
+                if let Some(roots) = roots.filter(|_| site.strong_count() > 0) {
+                    marker.mark(roots);
+                }
+            }
+        });
+    }
+}
+
+pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
+    let class = native.define_class("Registry", ruby.class_object())?;
+    class.undef_default_alloc_func();
+    gvl::settle_class::<Registry>(ruby);
+    ruby.gc_register_mark_object(ruby.obj_wrap(Registry));
+    Ok(())
+}
