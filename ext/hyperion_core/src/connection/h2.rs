@@ -46,14 +46,18 @@ pub(crate) struct Shared {
     pub(crate) traffic: Arc<Traffic>,
 }
 
-/// Locally caused resets that a peer may provoke over the life of a connection, before GOAWAY.
-const MAX_PROVOKED_RESETS: usize = 128;
-/// Streams that a peer may reset before we have accepted them, before GOAWAY (CVE-2023-44487).
-const MAX_PENDING_RESETS: usize = 64;
-/// Streams of which we remember that we reset them, so that frames in flight are ignored.
-const MAX_REMEMBERED_RESETS: usize = 64;
-/// Requests that we reset for being malformed: a burst, and how many a second, before GOAWAY.
-const REJECTION_RATE: (u32, u32) = (128, 1);
+/// Resets that a peer may provoke from the `h2` crate over the life of a connection, before GOAWAY (CVE-2025-8671). What
+/// a proxy may pass on from its users is found before that, and counts as [`REJECTION_RATE`] says.
+const MAX_PROVOKED_RESETS: usize = 1024;
+/// Streams that a peer may reset before we have accepted them, before GOAWAY (CVE-2023-44487): of a proxy whose users
+/// all leave while we are busy, several times as many as may be open by default.
+const MAX_PENDING_RESETS: usize = 512;
+/// Streams of which we remember for a second that we reset them, so that frames in flight are ignored; others count as
+/// provoked.
+const MAX_REMEMBERED_RESETS: usize = 256;
+/// Requests that we reset for being malformed: a burst, and how many a second, before GOAWAY. They cost less than the
+/// same number of good ones, and one user of a proxy must not end what the others are doing.
+const REJECTION_RATE: (u32, u32) = (1000, 100);
 /// Bytes that the HPACK decoder's dynamic table may take: SETTINGS_HEADER_TABLE_SIZE, at its default.
 const HEADER_TABLE_SIZE: u32 = 4096;
 /// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame.

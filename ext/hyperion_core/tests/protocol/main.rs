@@ -14,6 +14,7 @@ mod limits;
 mod model;
 mod outcomes;
 mod parked;
+mod proxies;
 mod responses;
 mod stop;
 mod timeouts;

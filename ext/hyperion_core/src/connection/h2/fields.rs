@@ -1,12 +1,15 @@
 //! Reads the field lines of header blocks (RFC 7541) as far as it takes to see what the `h2` crate does not tell: a
 //! pseudo-header among the trailers, which it ignores, and a malformed name or value, which it answers by ending the
-//! connection where RFC 9113, section 8.1.1, wants the stream reset. Such a string is blanked in place, so that the
+//! connection where RFC 9113, section 8.1.1, wants the stream reset; or by a reset of which it allows so many over the
+//! life of a connection, where a proxy passes on what its users send. Such a string is blanked in place, so that the
 //! decoder passes over it, and its block is reported.
 //!
 //! Most lines are one indexed byte and cost no more than a comparison. Of the dynamic table only what is wrong with
 //! an entry is remembered: entries are counted from the newest, so evictions do not matter here, and a reference to
 //! an evicted one is the decoder's affair. A blanked entry can differ in size from the peer's, which makes its table
 //! keep it longer or shorter, but never confuses one entry with another.
+
+use http::uri::Authority;
 
 use super::huffman;
 
@@ -39,6 +42,9 @@ pub(super) struct FieldScanner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
     Method,
+    Authority,
+    Path,
+    /// Another pseudo-header.
     Pseudo,
     Regular,
     /// Blanked, or a reference to one that was.
@@ -57,7 +63,9 @@ struct Block<'a> {
 /// Entries of the static table, of which the first are pseudo-headers (RFC 7541, appendix A).
 const STATIC_ENTRIES: usize = 61;
 const STATIC_PSEUDO: usize = 14;
+const STATIC_AUTHORITY: usize = 1;
 const STATIC_METHOD: [usize; 2] = [2, 3];
+const STATIC_PATH: [usize; 2] = [4, 5];
 const STATIC_TRANSFER_ENCODING: usize = 57;
 /// The size of an entry with an empty name and value (RFC 7541, section 4.1).
 const ENTRY_OVERHEAD: usize = 32;
@@ -67,8 +75,19 @@ const CONNECTION_SPECIFIC: [&[u8]; 5] =
     [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
 
 const HUFFMAN: u8 = 0x80;
-/// What a malformed string is replaced by: valid in a name and in a value.
+/// What a malformed string is replaced by: valid in a name and in most values.
 const BLANK: u8 = b'x';
+
+impl Name {
+    fn is_pseudo(self) -> bool {
+        matches!(self, Name::Method | Name::Authority | Name::Path | Name::Pseudo)
+    }
+
+    /// What a malformed value begins with after it was blanked.
+    fn blank(self) -> u8 {
+        if self == Name::Path { b'/' } else { BLANK }
+    }
+}
 
 impl Findings {
     fn see(&mut self, is_pseudo: bool) {
@@ -145,10 +164,10 @@ impl FieldScanner {
         } else {
             self.indexed_name(index)
         };
-        findings.see(matches!(name, Name::Method | Name::Pseudo));
-        let hurried = name != Name::Method;
+        findings.see(name.is_pseudo());
+        let hurried = !matches!(name, Name::Method | Name::Authority);
         let value = &mut block.bytes[value_at..end];
-        let value_is_bad = !self.check(value, hurried, findings, |value| is_value(name, value));
+        let value_is_bad = !self.check(value, hurried, name.blank(), findings, |value| is_value(name, value));
         findings.malformed |= value_is_bad || name == Name::Bad;
         Ok((name, value_is_bad))
     }
@@ -158,6 +177,8 @@ impl FieldScanner {
             Some(bit) if self.bad_names & bit != 0 => Name::Bad,
             None if index == STATIC_TRANSFER_ENCODING => Name::Bad,
             _ if STATIC_METHOD.contains(&index) => Name::Method,
+            _ if STATIC_PATH.contains(&index) => Name::Path,
+            _ if index == STATIC_AUTHORITY => Name::Authority,
             _ if self.is_pseudo(index) => Name::Pseudo,
             _ => Name::Regular,
         }
@@ -166,11 +187,13 @@ impl FieldScanner {
     fn name(&mut self, string: &mut [u8], findings: &mut Findings) -> Name {
         let mut name = Name::Bad;
         let mut is_pseudo = false;
-        self.check(string, false, findings, |bytes| {
+        self.check(string, false, BLANK, findings, |bytes| {
             is_pseudo = bytes.first() == Some(&b':');
             name = match bytes {
                 b":method" => Name::Method,
-                b":scheme" | b":authority" | b":path" | b":protocol" | b":status" => Name::Pseudo,
+                b":authority" => Name::Authority,
+                b":path" => Name::Path,
+                b":scheme" | b":protocol" | b":status" => Name::Pseudo,
                 _ if CONNECTION_SPECIFIC.contains(&bytes) => Name::Bad,
                 // An empty one cannot be blanked.
                 _ if bytes.iter().all(|&byte| is_token(byte) && !byte.is_ascii_uppercase()) => Name::Regular,
@@ -189,6 +212,7 @@ impl FieldScanner {
         &mut self,
         string: &mut [u8],
         hurried: bool,
+        blank: u8,
         findings: &mut Findings,
         is_good: impl FnOnce(&[u8]) -> bool,
     ) -> bool {
@@ -208,14 +232,17 @@ impl FieldScanner {
         };
         if !good {
             string[0] &= !HUFFMAN;
-            string[range].fill(BLANK);
+            let content = &mut string[range];
+            content.fill(BLANK);
+            if let Some(first) = content.first_mut() {
+                *first = blank;
+            }
         }
         good
     }
 
     fn insert(&mut self, name: Name, value_is_bad: bool) {
-        let pseudo = matches!(name, Name::Method | Name::Pseudo);
-        self.pseudo = self.pseudo << 1 | u128::from(pseudo);
+        self.pseudo = self.pseudo << 1 | u128::from(name.is_pseudo());
         self.bad_names = self.bad_names << 1 | u128::from(name == Name::Bad);
         self.bad_values = self.bad_values << 1 | u128::from(value_is_bad);
         self.entries = (self.entries + 1).min(super::HEADER_TABLE_SIZE as usize / ENTRY_OVERHEAD);
@@ -277,15 +304,25 @@ fn is_token(byte: u8) -> bool {
 fn is_value(name: Name, value: &[u8]) -> bool {
     match name {
         Name::Method => value.iter().all(|&byte| is_token(byte)),
-        // A fragment is not sent (RFC 9110, section 7.1).
-        Name::Pseudo => {
-            let visible = value.iter().all(|&byte| byte > b' ' && byte != 0x7f && byte != b'#');
-            !value.is_empty() && visible && (value.is_ascii() || std::str::from_utf8(value).is_ok())
-        }
+        Name::Authority => Authority::try_from(value).is_ok(),
+        Name::Path => is_text(value) && is_target(value),
+        Name::Pseudo => is_text(value),
         Name::Regular | Name::Bad => {
             value.iter().all(|&byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
         }
     }
+}
+
+fn is_text(value: &[u8]) -> bool {
+    let visible = value.iter().all(|&byte| byte > b' ' && byte != 0x7f);
+    !value.is_empty() && visible && (value.is_ascii() || std::str::from_utf8(value).is_ok())
+}
+
+/// What the `http` crate bears of bytes that should be percent-encoded (RFC 3986, section 2). A fragment is not sent
+/// (RFC 9110, section 7.1).
+fn is_target(value: &[u8]) -> bool {
+    let (path, query) = value.split_at(value.iter().position(|&byte| byte == b'?').unwrap_or(value.len()));
+    !path.iter().any(|byte| b"#<>`".contains(byte)) && !query.iter().any(|byte| b"#<".contains(byte))
 }
 
 #[cfg(test)]

@@ -36,18 +36,17 @@ const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 0x4;
 
 /// SETTINGS frames: each is answered, and may re-size every stream. Peers send one or two.
 const SETTINGS_RATE: (u32, u32) = (64, 1);
-/// RST_STREAM frames: a browser that leaves a page resets all its streams at once, and then some.
+/// RST_STREAM frames: a browser that leaves a page resets all its streams at once, and then some. Each response that has
+/// begun earns one more: the users of a proxy may leave their downloads, and nobody has us begin more than we answer.
 const RESET_RATE: (u32, u32) = (1000, 100);
 /// PING, PRIORITY, WINDOW_UPDATE and unknown frames. gRPC probes the bandwidth with PINGs while data flows.
 const CONTROL_RATE: (u32, u32) = (4000, 200);
 /// Malformed heads and trailers: each makes us reset a stream, which the peer's resets are limited for.
-const MALFORMED_RATE: (u32, u32) = (128, 1);
+const MALFORMED_RATE: (u32, u32) = super::REJECTION_RATE;
 /// Bytes of a control frame that count for another one.
 const BYTES_OF_CONTROL: usize = 1024;
 /// Control frames that may be earned in advance, as for what waits in the peer's window.
 const MAX_CREDIT: u32 = 65_536;
-/// Requests that earn one RST_STREAM: a proxy carries many users, some of whom leave.
-const HEADS_FOR_RESET: u32 = 10;
 /// A field line that is longer than this many times the largest header list is nothing but an attack.
 const LINE_FACTOR: usize = 4;
 
@@ -70,8 +69,6 @@ pub(super) struct FrameGate {
     control: Rate,
     /// Earned, and used before `control` is.
     credit: u32,
-    /// Requests since one last earned a reset.
-    heads: u32,
     malformed: Rate,
 }
 
@@ -110,7 +107,6 @@ impl FrameGate {
             resets: rate(RESET_RATE),
             control: rate(CONTROL_RATE),
             credit: 0,
-            heads: 0,
             malformed: rate(MALFORMED_RATE),
         }
     }
@@ -130,6 +126,7 @@ impl FrameGate {
             CONTINUATION => true,
             RST_STREAM => {
                 self.streams.reset(stream_id);
+                self.resets.earn(self.traffic.take_answers());
                 self.resets.allow(1)
             }
             SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(header.cost()),
@@ -156,11 +153,6 @@ impl FrameGate {
         let end_stream = header.flags & FLAG_END_STREAM != 0;
         if header.kind == HEADERS && header.stream_id > self.last_stream {
             self.streams.open(header.stream_id, end_stream);
-            self.heads += 1;
-            if self.heads == HEADS_FOR_RESET {
-                self.heads = 0;
-                self.resets.earn(1);
-            }
         } else if !self.streams.receive(header.stream_id, end_stream) {
             return Err(Reason::STREAM_CLOSED);
         }

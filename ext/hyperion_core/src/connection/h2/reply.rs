@@ -112,6 +112,7 @@ impl H2Reply {
             // The stream was reset or the connection is gone; the record says so.
             return;
         };
+        self.shared.traffic.answered();
         match body {
             _ if end => record.end(Outcome::Sent),
             Payload::Full(bytes, charge) => {

@@ -18,6 +18,8 @@ pub(crate) struct Traffic {
     head_since: AtomicU64,
     /// Control frames that our DATA has earned the peer.
     earned: AtomicU32,
+    /// Responses that were begun, and have earned the peer nothing yet.
+    answers: AtomicU32,
     pub(crate) outflow: Outflow,
     /// Whether `malformed` has entries: what is looked at for each request.
     any_malformed: AtomicBool,
@@ -52,6 +54,7 @@ impl Default for Traffic {
             violation: AtomicU32::new(0),
             head_since: AtomicU64::new(0),
             earned: AtomicU32::new(0),
+            answers: AtomicU32::new(0),
             outflow: Outflow::default(),
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
@@ -98,6 +101,16 @@ impl Traffic {
     /// The control frames that were earned since the last call.
     pub(super) fn take_earned(&self) -> u32 {
         self.earned.swap(0, Relaxed)
+    }
+
+    /// A response was begun.
+    pub(super) fn answered(&self) {
+        self.answers.fetch_add(1, Relaxed);
+    }
+
+    /// The responses that were begun since the last call.
+    pub(super) fn take_answers(&self) -> u32 {
+        self.answers.swap(0, Relaxed)
     }
 
     /// Remembers a malformed part until [`Traffic::is_malformed`] asks for it; false when there are too many.
