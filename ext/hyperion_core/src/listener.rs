@@ -1,9 +1,12 @@
 //! Listening sockets: bound before anything runs, accepting until told to stop.
 
 mod bind;
+mod handover;
+mod inherited;
 mod socket;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ use crate::service::Service;
 use crate::shutdown::Phase;
 use crate::tls::Tls;
 pub use bind::{BindError, Binding, Bound};
+pub(crate) use handover::Handover;
+pub use inherited::{Inherited, NotListening};
 pub(crate) use socket::Socket;
 
 /// The first pause after `accept` failed for want of file descriptors or memory, which come back as connections close.
@@ -44,10 +49,23 @@ impl Listener {
             }
         }
     }
+
+    fn into_socket(self) -> io::Result<OwnedFd> {
+        Ok(match self {
+            Listener::Tcp(listener) => listener.into_std()?.into(),
+            Listener::Unix(listener) => listener.into_std()?.into(),
+        })
+    }
 }
 
-/// Accepts until the stop begins.
-pub(crate) async fn run(bound: Bound, tls: Option<Tls>, service: Service, slots: Arc<Semaphore>) {
+/// Accepts until the stop begins, and then leaves the socket to `handover` if it is wanted there.
+pub(crate) async fn run(
+    bound: Bound,
+    tls: Option<Tls>,
+    service: Service,
+    slots: Arc<Semaphore>,
+    handover: Arc<Handover>,
+) {
     let local = bound.address().clone();
     let mut stop = service.permit();
     let listener = match bound.listen() {
@@ -79,6 +97,12 @@ pub(crate) async fn run(bound: Bound, tls: Option<Tls>, service: Service, slots:
     tokio::select! {
         () = accept => {}
         () = stop.reached(Phase::Draining) => {}
+    }
+    if handover.is_wanted() {
+        match listener.into_socket() {
+            Ok(socket) => handover.keep(socket),
+            Err(error) => failed(&service, &local, &error),
+        }
     }
 }
 

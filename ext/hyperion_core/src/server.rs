@@ -1,6 +1,7 @@
 //! The server as a whole: bound first, then started in threads of its own, then stopped.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 
@@ -10,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::handler::Handler;
-use crate::listener::{self, BindError, Binding, Bound};
+use crate::listener::{self, BindError, Binding, Bound, Handover, Inherited};
 use crate::peer::Address;
 use crate::service::Service;
 use crate::tls::Tls;
@@ -29,6 +30,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     finished: watch::Receiver<bool>,
     service: Service,
+    handover: Arc<Handover>,
 }
 
 /// Threads for disk work; more would only queue at the disk.
@@ -42,7 +44,19 @@ impl Server {
         backlog: u32,
         tls: Option<Tls>,
     ) -> Result<Self, BindError> {
-        let bound: Result<Vec<_>, _> = bindings.iter().map(|binding| binding.bind(backlog)).collect();
+        Self::bind_with(config, bindings, backlog, tls, Inherited::default())
+    }
+
+    /// As [`Server::bind`], with the sockets that others opened in the place of those that it would bind.
+    pub fn bind_with(
+        config: Config,
+        bindings: &[Binding],
+        backlog: u32,
+        tls: Option<Tls>,
+        mut inherited: Inherited,
+    ) -> Result<Self, BindError> {
+        let bound: Result<Vec<_>, _> =
+            bindings.iter().map(|binding| binding.bind(backlog, &mut inherited)).collect();
         Ok(Server { config, bound: bound?.into_iter().flatten().collect(), tls })
     }
 
@@ -61,20 +75,37 @@ impl Server {
         };
         let (stop, stopped) = watch::channel(false);
         let (finish, finished) = watch::channel(false);
-        let run = run(bound, tls, service.clone(), stopped);
+        let handover = Arc::<Handover>::default();
+        let run = run(bound, tls, service.clone(), stopped, handover.clone());
         thread::Builder::new().name("hyperion-io".into()).spawn(move || {
             runtime.block_on(run);
             runtime.shutdown_background();
             finish.send_replace(true);
         })?;
-        Ok(Running { stop, finished, service })
+        Ok(Running { stop, finished, service, handover })
     }
 }
 
 impl Running {
     /// Begins a graceful stop; returns at once, and may be called again.
     pub fn shutdown(&self) {
+        self.stop_and_keep(false);
+    }
+
+    /// As [`Running::shutdown`], and keeps the listening sockets open: connections wait in their queues for whoever
+    /// gets them.
+    pub fn hand_over(&self) {
+        self.stop_and_keep(true);
+    }
+
+    fn stop_and_keep(&self, listeners: bool) {
+        self.handover.want(listeners);
         self.stop.send_replace(true);
+    }
+
+    /// The listening sockets that a complete stop by [`Running::hand_over`] has left; they are given once.
+    pub fn listeners(&self) -> Vec<OwnedFd> {
+        self.handover.take()
     }
 
     /// Resolves when the stop is complete. For any executor.
@@ -106,10 +137,16 @@ fn runtime(io_threads: usize) -> io::Result<Runtime> {
     builder.enable_all().thread_name("hyperion-io").max_blocking_threads(BLOCKING_THREADS).build()
 }
 
-async fn run(bound: Vec<Bound>, tls: Option<Tls>, service: Service, mut stopped: watch::Receiver<bool>) {
+async fn run(
+    bound: Vec<Bound>,
+    tls: Option<Tls>,
+    service: Service,
+    mut stopped: watch::Receiver<bool>,
+    handover: Arc<Handover>,
+) {
     let slots = Arc::new(Semaphore::new(service.context().config.limits.max_connections));
     for bound in bound {
-        tokio::spawn(listener::run(bound, tls.clone(), service.clone(), slots.clone()));
+        tokio::spawn(listener::run(bound, tls.clone(), service.clone(), slots.clone(), handover.clone()));
     }
     // An error says that nobody can stop us any more: then it is time.
     let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use thiserror::Error;
 
-use super::Listener;
+use super::{Inherited, Listener};
 use crate::peer::Address;
 
 /// Silence after which the system asks whether the client's machine is still there.
@@ -51,11 +51,15 @@ pub struct BindError {
 }
 
 impl Binding {
-    /// Binds and listens, with a queue of `backlog` connections.
-    pub fn bind(&self, backlog: u32) -> Result<Vec<Bound>, BindError> {
+    /// Binds and listens, with a queue of `backlog` connections; or takes the sockets of `inherited` that are bound
+    /// there already.
+    pub fn bind(&self, backlog: u32, inherited: &mut Inherited) -> Result<Vec<Bound>, BindError> {
         let bound = match self {
-            Binding::Tcp { host, port } => bind_tcp(host, *port, backlog),
-            Binding::Unix(path) => bind_unix(path, backlog).map(|bound| vec![bound]),
+            Binding::Tcp { host, port } => bind_tcp(host, *port, backlog, inherited),
+            Binding::Unix(path) => match inherited.take_unix(path) {
+                Some(bound) => Ok(vec![bound]),
+                None => bind_unix(path, backlog).map(|bound| vec![bound]),
+            },
         };
         bound.map_err(|error| BindError { binding: self.to_string(), error })
     }
@@ -89,6 +93,10 @@ impl std::fmt::Display for Binding {
 }
 
 impl Bound {
+    pub(super) fn new(socket: Socket, address: Address) -> Self {
+        Bound { socket, address }
+    }
+
     /// The address, with the port that the system picked.
     pub fn address(&self) -> &Address {
         &self.address
@@ -108,7 +116,7 @@ impl Bound {
     }
 }
 
-fn bind_tcp(host: &str, port: u16, backlog: u32) -> io::Result<Vec<Bound>> {
+fn bind_tcp(host: &str, port: u16, backlog: u32, inherited: &mut Inherited) -> io::Result<Vec<Bound>> {
     let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     addresses.dedup();
     let mut bound = Vec::new();
@@ -117,7 +125,8 @@ fn bind_tcp(host: &str, port: u16, backlog: u32) -> io::Result<Vec<Bound>> {
     for mut address in addresses {
         // One port for all addresses of a name, also when the system picks it.
         address.set_port(chosen);
-        match bind_address(address, backlog) {
+        let one = inherited.take_tcp(address).map_or_else(|| bind_address(address, backlog), Ok);
+        match one {
             Ok(one) => {
                 if let Address::Tcp(address) = one.address {
                     chosen = address.port();
@@ -197,13 +206,13 @@ mod tests {
 
     #[test]
     fn port_zero_is_replaced_by_a_free_one() {
-        let bound = tcp("127.0.0.1", 0).bind(16).unwrap();
+        let bound = tcp("127.0.0.1", 0).bind(16, &mut Inherited::default()).unwrap();
         assert!(matches!(bound[0].address(), Address::Tcp(address) if address.port() != 0));
     }
 
     #[test]
     fn vanished_clients_are_noticed_within_two_minutes() {
-        let bound = tcp("127.0.0.1", 0).bind(16).unwrap();
+        let bound = tcp("127.0.0.1", 0).bind(16, &mut Inherited::default()).unwrap();
         let Address::Tcp(address) = bound[0].address() else { panic!() };
         let _client = std::net::TcpStream::connect(address).unwrap();
         let (accepted, _) = bound[0].socket.accept().unwrap();
@@ -216,9 +225,9 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_an_error_that_names_it() {
-        let bound = tcp("127.0.0.1", 0).bind(16).unwrap();
+        let bound = tcp("127.0.0.1", 0).bind(16, &mut Inherited::default()).unwrap();
         let Address::Tcp(address) = bound[0].address() else { panic!() };
-        let error = tcp("127.0.0.1", address.port()).bind(16).unwrap_err();
+        let error = tcp("127.0.0.1", address.port()).bind(16, &mut Inherited::default()).unwrap_err();
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     }
 
@@ -226,9 +235,9 @@ mod tests {
     fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let binding = Binding::Unix(dir.path().join("s"));
-        let first = binding.bind(16).unwrap();
-        assert!(binding.bind(16).is_err());
+        let first = binding.bind(16, &mut Inherited::default()).unwrap();
+        assert!(binding.bind(16, &mut Inherited::default()).is_err());
         drop(first);
-        assert!(binding.bind(16).is_ok());
+        assert!(binding.bind(16, &mut Inherited::default()).is_ok());
     }
 }

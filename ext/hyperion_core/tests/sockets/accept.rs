@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyperion_core::listener::Binding;
+use hyperion_core::listener::{Binding, Inherited};
 use hyperion_core::{Address, Config, Server};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -22,6 +22,31 @@ async fn a_stop_ends_connections_and_listening() {
     served.stop().await;
     reading.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_hands_over_refuses_nobody() {
+    let served = Served::plain(|_| {});
+    served.client().await.assert_usable(1).await;
+    served.running.hand_over();
+    timeout(SOON, served.running.finished()).await.expect("a stop in time");
+    let mut early = Client::new(served.connect().await);
+
+    let mut inherited = Inherited::default();
+    for socket in served.running.listeners() {
+        inherited.push(socket).unwrap();
+    }
+    let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
+    let next = Server::bind_with(Config::default(), &[binding], 16, None, inherited).unwrap();
+    assert!(matches!(next.addresses().next(), Some(Address::Tcp(address)) if *address == served.address));
+    let (app, _watch) = App::new();
+    let running = next.start(Arc::new(app)).unwrap();
+    early.handshake(&[]).await;
+    early.assert_usable(1).await;
+    running.shutdown();
+    timeout(SOON, running.finished()).await.expect("a stop in time");
+    assert!(running.listeners().is_empty());
+    assert!(TcpStream::connect(served.address).await.is_err());
 }
 
 #[tokio::test]
