@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::CONTENT_RANGE;
 use hyperion_core::body::FileBody;
 use hyperion_core::response::{Head, Responder};
 use magnus::prelude::*;
@@ -210,7 +211,8 @@ fn string(ruby: &Ruby, part: Value) -> Result<RString, Error> {
         .ok_or_else(|| respond::invalid(ruby, format_args!("a body yields Strings, not {}", part.inspect())))
 }
 
-/// The file of a body that has a path, when it can be sent as it is: whole, and as long as the head says.
+/// The file of a body that has a path, when it can be sent as it is: whole, or the part that the head says, and as long
+/// as it says.
 fn open_path(ruby: &Ruby, head: &Head, body: Value) -> Result<Option<FileBody>, Error> {
     if !body.respond_to(*keys::TO_PATH, false)? {
         return Ok(None);
@@ -218,6 +220,20 @@ fn open_path(ruby: &Ruby, head: &Head, body: Value) -> Result<Option<FileBody>, 
     let Some(path) = body.funcall::<_, _, Option<PathBuf>>(*keys::TO_PATH, ())? else { return Ok(None) };
     let opened = gvl::block(ruby, || FileBody::open(&path))?;
     let fits = |file: &FileBody| head.content_length().is_none_or(|length| length == file.len());
+    let cut = |file: FileBody| match content_range(head) {
+        Some((first, last)) => file.slice(first, last),
+        None => Some(file),
+    };
     // What cannot be opened is left to `each`, whose error says more.
-    Ok(opened.ok().filter(fits))
+    Ok(opened.ok().and_then(cut).filter(fits))
+}
+
+/// The bytes that a partial response has (RFC 9110, section 14.4).
+fn content_range(head: &Head) -> Option<(u64, u64)> {
+    if head.status() != StatusCode::PARTIAL_CONTENT {
+        return None;
+    }
+    let range = std::str::from_utf8(head.get(&CONTENT_RANGE)?).ok()?.strip_prefix("bytes ")?;
+    let (first, last) = range.split_once('/')?.0.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }

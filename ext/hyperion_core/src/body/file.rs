@@ -31,6 +31,12 @@ impl FileBody {
         Ok(FileBody { file: Arc::new(file), offset: 0, end: metadata.len() })
     }
 
+    /// The bytes from `first` to `last`, both included; `None` when the file has not all of them.
+    pub fn slice(self, first: u64, last: u64) -> Option<Self> {
+        let (offset, end) = (self.offset.checked_add(first)?, self.offset.checked_add(last)?.checked_add(1)?);
+        (offset < end && end <= self.end).then_some(FileBody { offset, end, ..self })
+    }
+
     /// Bytes left to send.
     pub fn len(&self) -> u64 {
         self.end - self.offset
@@ -81,6 +87,21 @@ mod tests {
         assert_eq!(body.len(), 5);
         assert_eq!(body.read(9).await.unwrap().unwrap(), "hello");
         assert!(body.read(9).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn sends_a_part() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"hello").unwrap();
+        let open = || FileBody::open(file.path()).unwrap();
+        let mut body = open().slice(1, 3).unwrap();
+        assert_eq!(body.len(), 3);
+        assert_eq!(body.read(9).await.unwrap().unwrap(), "ell");
+        assert!(body.read(9).await.unwrap().is_none());
+        assert!(open().slice(4, 4).is_some());
+        for (first, last) in [(0, 5), (5, 5), (3, 2), (0, u64::MAX)] {
+            assert!(open().slice(first, last).is_none(), "{first}-{last}");
+        }
     }
 
     #[tokio::test]
