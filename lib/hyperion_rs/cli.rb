@@ -4,6 +4,7 @@ require "optparse"
 require_relative "app_loader"
 require_relative "configuration"
 require_relative "failure"
+require_relative "restart"
 require_relative "server"
 
 module HyperionRs
@@ -45,7 +46,7 @@ module HyperionRs
       @debug = configuration.debug
       export_environment(configuration.environment)
       app = AppLoader.load(configuration.rackup)
-      Server.new(app, configuration, output: @output).run
+      Restart.run(Server.new(app, configuration, output: @output))
     end
 
     # The app reads its environment there; a RAILS_ENV that says something else would win over RACK_ENV in Rails.

@@ -25,6 +25,11 @@ module HyperionRs
     include Error
   end
 
+  # The program cannot be started anew.
+  class RestartError < StandardError
+    include Error
+  end
+
   # The peer went away while its request was read or its response written. An IOError, as apps expect of a dead socket.
   class ClientDisconnected < IOError
     include Error

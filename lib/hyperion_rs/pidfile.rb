@@ -10,6 +10,11 @@ module HyperionRs
       path ? new(path).hold(&block) : yield
     end
 
+    # Removes the file at `path`, if there is one, when this process wrote it.
+    def self.remove_own(path)
+      path && new(path).remove_own
+    end
+
     def initialize(path)
       @path = path
     end
@@ -19,7 +24,11 @@ module HyperionRs
       written = write
       yield
     ensure
-      remove if written && owner == Process.pid
+      remove_own if written
+    end
+
+    def remove_own
+      remove if owner == Process.pid
     end
 
     private

@@ -2,6 +2,7 @@
 
 require_relative "configuration"
 require_relative "failure"
+require_relative "restart"
 require_relative "server"
 
 module HyperionRs
@@ -16,14 +17,19 @@ module HyperionRs
         server = Server.new(app, Configuration.from_rack(options))
         server.bind
         yield server if block_given?
-        server.run
+        main? ? Restart.run(server, pidfile: options[:pid]) : server.run
       rescue Error => e
         # In another thread the server is embedded, and the error belongs to the program around it.
-        raise unless Thread.current == Thread.main
+        raise unless main?
 
         Failure.report(e, debug: $DEBUG || options[:debug])
         exit 1
       end
+
+      def main?
+        Thread.current == Thread.main
+      end
+      private :main?
 
       # The help of `rackup -s hyperion_rs --help`.
       def valid_options

@@ -24,6 +24,7 @@ module HyperionRs
       @logger = logger || default_logger
       @output = output
       @stopped = false
+      @restarting = false
     end
 
     # Listens, loading the native library first. Answers the URLs; does nothing when already bound.
@@ -35,6 +36,7 @@ module HyperionRs
       Native.load!
       native = Native::Server.new(@app, @configuration.native_settings, @logger)
       @urls = native.bind.freeze
+      release_inherited
       @native = native
       urls
     end
@@ -54,11 +56,31 @@ module HyperionRs
     # Begins the drain and returns at once: no new connections, requests in flight finish within shutdown_timeout. Safe
     # in a trap handler and from any thread.
     def shutdown
+      @restarting = false
       @stopped = true
       @native&.shutdown
       nil
     end
     alias stop shutdown
+
+    # As #shutdown, but keeps the listening sockets open beyond the end of #run: clients queue there for who gets the
+    # #listeners. A #shutdown that follows wins.
+    def restart
+      @restarting = true
+      @stopped = true
+      @native&.hand_over
+      nil
+    end
+
+    # Whether #restart is why the server ends.
+    def restarting?
+      @restarting
+    end
+
+    # The descriptors of the sockets that #restart has kept.
+    def listeners
+      @native.listeners
+    end
 
     # The URLs of the bound addresses; empty before #bind.
     def urls
@@ -89,6 +111,13 @@ module HyperionRs
     rescue SystemCallError => e
       raise ConfigurationError, "spill_dir: cannot make a file in #{directory} " \
                                 "(from #{@configuration.origin(:spill_dir)}): #{e.class.new.message}"
+    end
+
+    # The Rust side has duplicates. Children of this process must neither get the descriptors nor hear of them.
+    def release_inherited
+      descriptors = @configuration.listen_fds || return
+      descriptors.each { |descriptor| IO.for_fd(descriptor).close }
+      ENV.delete(Configuration::OPTIONS[:listen_fds].env_name)
     end
 
     def serve

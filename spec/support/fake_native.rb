@@ -54,6 +54,12 @@ class FakeNative
     nil
   end
 
+  alias hand_over shutdown
+
+  def listeners
+    [41, 42]
+  end
+
   def stats
     { runs: @runs }
   end

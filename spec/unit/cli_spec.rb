@@ -16,14 +16,15 @@ RSpec.describe HyperionRs::CLI do
 
   # What the server is started with.
   def configuration_of(*argv)
-    server = instance_double(HyperionRs::Server, run: nil)
+    server = instance_double(HyperionRs::Server)
+    allow(HyperionRs::Restart).to receive(:run)
     configuration = nil
     allow(HyperionRs::Server).to receive(:new) do |_, given, **|
       configuration = given
       server
     end
     expect(run(*argv)).to eq(0), errors.string
-    expect(server).to have_received(:run)
+    expect(HyperionRs::Restart).to have_received(:run).with(server)
     configuration
   end
 

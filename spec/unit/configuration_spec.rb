@@ -190,7 +190,7 @@ RSpec.describe HyperionRs::Configuration do
          max_connections max_in_flight max_body_size request_buffer response_buffer response_spill max_pending_bytes
          spill_limit request_buffering spill_dir h2_max_concurrent_streams h2_initial_window_size h2_max_frame_size
          h2_max_header_list_size server_header server_software rack_version
-         early_hints]
+         early_hints listen_fds]
     end
 
     it "has exactly the settings of the Rust side" do

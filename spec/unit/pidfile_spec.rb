@@ -24,6 +24,13 @@ RSpec.describe HyperionRs::Pidfile do
     expect(File).not_to exist(path)
   end
 
+  it "removes the file of this process only" do
+    own = write_file("own.pid", Process.pid.to_s)
+    other = write_file("other.pid", Process.ppid.to_s)
+    [own, other, path, nil].each { |file| described_class.remove_own(file) }
+    expect([own, other].map { |file| File.exist?(file) }).to eq([false, true])
+  end
+
   it "does nothing without a path" do
     expect(described_class.hold(nil) { :ran }).to eq(:ran)
   end

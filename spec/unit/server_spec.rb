@@ -53,6 +53,16 @@ RSpec.describe HyperionRs::Server do
       expect(log.string).to include("WARN").and include("h2 max_frame_size below spec minimum; clamping configured=5")
     end
 
+    it "closes inherited sockets, which the Rust side has duplicates of, and forgets their variable" do
+      reader, writer = IO.pipe
+      descriptor = reader.fileno.tap { reader.autoclose = false }
+      allow(ENV).to receive(:delete).with("HYPERION_RS_LISTEN_FDS")
+      server_with(listen_fds: descriptor).bind
+      expect(natives.first.settings).to include(listen_fds: [descriptor])
+      expect { writer.write("x") }.to raise_error(Errno::EPIPE)
+      expect(ENV).to have_received(:delete)
+    end
+
     it "lets a failure through and can be called again" do
       calls = 0
       allow(HyperionRs::Native).to receive(:load!) { raise HyperionRs::NativeLibraryError, "why" if (calls += 1) == 1 }
@@ -125,6 +135,13 @@ RSpec.describe HyperionRs::Server do
       server.shutdown
       expect(server.run).to be_nil
       expect(server.stats[:runs]).to eq(0)
+    end
+
+    it "keeps the sockets when it restarts, unless it is shut down after all" do
+      run(server) { server.restart }
+      expect([server.restarting?, server.listeners]).to eq([false, [41, 42]])
+      server.restart
+      expect(server).to be_restarting
     end
 
     it "holds the pidfile" do

@@ -1,8 +1,10 @@
 //! `HyperionRs::Native::Server`: what `lib/hyperion_rs/server.rb` wraps.
 
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use hyperion_core::listener::Inherited;
 use hyperion_core::server::Running;
 use hyperion_core::tls::{Tls, TlsError};
 use hyperion_core::{Address, Server};
@@ -32,6 +34,9 @@ pub(crate) struct NativeServer {
     bound: Mutex<Option<Server>>,
     running: OnceLock<Ours<Running>>,
     stopped: AtomicBool,
+    /// The stop leaves the listening sockets open, for `listeners`.
+    handing_over: AtomicBool,
+    listeners: Mutex<Vec<OwnedFd>>,
 }
 
 impl DataTypeFunctions for NativeServer {
@@ -55,15 +60,18 @@ impl NativeServer {
             bound: Mutex::default(),
             running: OnceLock::new(),
             stopped: AtomicBool::new(false),
+            handing_over: AtomicBool::new(false),
+            listeners: Mutex::default(),
         })
     }
 
     /// Loads the certificate and binds every address; answers their URLs.
     fn bind(ruby: &Ruby, rb_self: &Self) -> Result<Vec<String>, Error> {
-        let Settings { core, bindings, backlog, tls, .. } = &rb_self.settings;
+        let Settings { core, bindings, backlog, listen_fds, tls, .. } = &rb_self.settings;
         let tls = load(tls).map_err(|error| Class::Configuration.error(ruby, error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let server = Server::bind(core.clone(), bindings, *backlog, tls)
+        let inherited = inherit(ruby, listen_fds)?;
+        let server = Server::bind_with(core.clone(), bindings, *backlog, tls, inherited)
             .map_err(|error| Class::Bind.error(ruby, error))?;
         let urls = server.addresses().map(|address| url(scheme, address)).collect();
         *rb_self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
@@ -110,17 +118,42 @@ impl NativeServer {
         })?);
         let running = self.running.get_or_init(|| running);
         if self.stopped.load(Ordering::SeqCst) {
-            running.shutdown();
+            self.stop(running);
         }
         Ok(running)
     }
 
-    /// Begins the drain; returns at once. Takes no lock, so that a signal handler may call it.
-    fn shutdown(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        if let Some(running) = self.running.get() {
+    fn stop(&self, running: &Running) {
+        if self.handing_over.load(Ordering::SeqCst) {
+            running.hand_over();
+        } else {
             running.shutdown();
         }
+    }
+
+    /// Begins the drain; returns at once. Takes no lock, so that a signal handler may call it.
+    fn shutdown(&self) {
+        self.stop_and_keep(false);
+    }
+
+    /// As `shutdown`, and keeps the listening sockets open, for `listeners`.
+    fn hand_over(&self) {
+        self.stop_and_keep(true);
+    }
+
+    fn stop_and_keep(&self, listeners: bool) {
+        self.handing_over.store(listeners, Ordering::SeqCst);
+        self.stopped.store(true, Ordering::SeqCst);
+        if let Some(running) = self.running.get() {
+            self.stop(running);
+        }
+    }
+
+    /// The descriptors that `hand_over` has left open when `run` is over. They stay the server's own.
+    fn listeners(&self) -> Vec<RawFd> {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.extend(self.running.get().map(|running| running.listeners()).unwrap_or_default());
+        listeners.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
     /// Counters, by name.
@@ -139,6 +172,20 @@ impl NativeServer {
         }
         Ok(stats)
     }
+}
+
+/// Duplicates of the descriptors, for the core to own.
+fn inherit(ruby: &Ruby, listen_fds: &[RawFd]) -> Result<Inherited, Error> {
+    let mut inherited = Inherited::default();
+    for &fd in listen_fds {
+        let refused = |reason: &dyn std::fmt::Display| {
+            Class::Configuration.error(ruby, format_args!("listen_fds: {fd}: {reason}"))
+        };
+        // SAFETY: the descriptor is used for this call alone; `Configuration` lets no negative one through.
+        let socket = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+        inherited.push(socket.map_err(|error| refused(&error))?).map_err(|error| refused(&error))?;
+    }
+    Ok(inherited)
 }
 
 fn load(tls: &TlsSettings) -> Result<Option<Tls>, TlsError> {
@@ -165,5 +212,7 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("bind", method!(NativeServer::bind, 0))?;
     class.define_method("run", method!(NativeServer::run, 0))?;
     class.define_method("shutdown", method!(NativeServer::shutdown, 0))?;
+    class.define_method("hand_over", method!(NativeServer::hand_over, 0))?;
+    class.define_method("listeners", method!(NativeServer::listeners, 0))?;
     class.define_method("stats", method!(NativeServer::stats, 0))
 }

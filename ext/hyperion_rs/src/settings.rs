@@ -1,5 +1,6 @@
 //! The typed settings that `HyperionRs::Configuration` hands over, as the core takes them.
 
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) core: Config,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) backlog: u32,
+    /// Descriptors of listening sockets, which belong to Ruby.
+    pub(crate) listen_fds: Vec<RawFd>,
     pub(crate) tls: TlsSettings,
     pub(crate) threads_min: usize,
     pub(crate) threads_max: usize,
@@ -57,6 +60,7 @@ impl Settings {
             core,
             bindings: reader.bindings()?,
             backlog: reader.get("backlog")?,
+            listen_fds: reader.get::<Option<_>>("listen_fds")?.unwrap_or_default(),
             tls: reader.tls()?,
             threads_min: reader.get("threads_min")?,
             threads_max: reader.get("threads_max")?,

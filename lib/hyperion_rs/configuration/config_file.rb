@@ -71,13 +71,38 @@ module HyperionRs
         set(:tls_key, key) if key
       end
 
+      # Puma's number of processes: there is one.
+      def workers(count)
+        processes_unknown("workers #{count}") unless Integer(count).zero?
+      end
+
+      # `plugin :tmp_restart`, which Rails writes into config/puma.rb, is the option of that name.
+      def plugin(name)
+        raise ArgumentError, "there is no plugin #{name}, only tmp_restart" unless name.to_sym == :tmp_restart
+
+        set(:tmp_restart, true)
+      end
+
       private
+
+      # What Puma's users say of its processes.
+      OF_PROCESSES = %i[preload_app! prune_bundler fork_worker nakayoshi_fork before_fork on_refork
+                        worker_timeout worker_boot_timeout worker_shutdown_timeout on_worker_boot before_worker_boot
+                        on_worker_shutdown before_worker_shutdown on_worker_fork after_worker_fork
+                        silence_single_worker_warning].freeze
+      private_constant :OF_PROCESSES
+
+      def processes_unknown(line)
+        raise ConfigurationError, "config: #{place}: #{line}: there is one process so far; take the line out, and " \
+                                  "give it more threads, or start several and a proxy before them"
+      end
 
       def set(name, value)
         @layer.set(name, value, place)
       end
 
       def method_missing(name, *)
+        processes_unknown(name) if OF_PROCESSES.include?(name)
         raise Layer.unknown(name, place, OPTIONS.names - [:config])
       end
 

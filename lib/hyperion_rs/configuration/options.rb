@@ -19,6 +19,8 @@ module HyperionRs
       t.option :bind, Types::BindList.new, "addresses to listen on, instead of host and port", short: "b"
       t.option :backlog, Types::Number.new(1..65_535), "connections that may wait to be accepted",
                default: 1024, unit: "connections", native: true
+      t.option :listen_fds, Types::Descriptors.new,
+               "listening sockets that are open already, for the addresses that they have", native: true
 
       t.group "TLS (cleartext without these)"
       t.option :tls, Types::Choice.new("dev"), "use a self-signed localhost certificate, made once and kept"
@@ -94,6 +96,8 @@ module HyperionRs
       t.option :rackup, Types::Path.new, "app to load", default: "config.ru", default_text: "config.ru", scope: :command
       t.option :config, Types::Path.new, "config file in Ruby",
                short: "C", default_text: "config/hyperion_rs.rb, if there is one"
+      t.option :tmp_restart, Types::Boolean.new,
+               "restart, on the same sockets, when tmp/restart.txt is touched (Linux)", default: "on"
       t.option :pidfile, Types::Path.new, "file that holds the process id while the server runs", short: "P"
       t.option :server_header, Types::Text.new(/\A[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\z/, allowed: "printable ASCII",
                                                                                             placeholder: "TEXT"),

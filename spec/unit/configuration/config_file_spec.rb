@@ -60,6 +60,21 @@ RSpec.describe HyperionRs::Configuration::ConfigFile do
     expect(value("debug", :debug)).to be(true)
   end
 
+  it "takes the file that Rails writes for Puma" do
+    layer = load_file(<<~'CONFIG')
+      max_threads_count = ENV.fetch("NO_SUCH_VARIABLE") { 5 }
+      threads 2, max_threads_count
+      port ENV.fetch("NO_SUCH_VARIABLE") { 3000 }
+      environment ENV.fetch("NO_SUCH_VARIABLE") { "production" }
+      pidfile ENV.fetch("NO_SUCH_VARIABLE") { "tmp/pids/server.pid" }
+      workers 0
+      tmp_restart false
+      plugin :tmp_restart
+    CONFIG
+    values = %i[threads port environment pidfile tmp_restart].map { |name| layer[name].value }
+    expect(values).to eq([2..5, 3000, "production", File.expand_path("tmp/pids/server.pid"), true])
+  end
+
   it "reads UTF-8 whatever the locale" do
     encoding = Encoding.default_external
     silence { Encoding.default_external = "US-ASCII" }
@@ -78,7 +93,11 @@ RSpec.describe HyperionRs::Configuration::ConfigFile do
 
   {
     "prot 80" => "unknown option prot (from FILE:1); did you mean port?",
-    "\nworkers 2" => "unknown option workers (from FILE:2); see hyperion-rs --help",
+    "\nworkers 2" => "config: FILE:2: workers 2: there is one process so far; take the line out, and give it more " \
+                     "threads, or start several and a proxy before them",
+    "on_worker_boot { 1 }" => "config: FILE:1: on_worker_boot: there is one process so far; take the line out, and " \
+                              "give it more threads, or start several and a proxy before them",
+    "plugin :solid_queue" => "config: FILE:1: there is no plugin solid_queue, only tmp_restart (ArgumentError)",
     "config 'x.rb'" => "unknown option config (from FILE:1); see hyperion-rs --help",
     "\n\nport :http" => "port: :http (from FILE:3) is not allowed; allowed: a whole number from 0 to 65535",
     "backlog" => "config: FILE:1: backlog takes one value (ArgumentError)",
