@@ -6,6 +6,7 @@ require "uri"
 require_relative "configuration"
 require_relative "native"
 require_relative "pidfile"
+require_relative "sendfile"
 require_relative "signals"
 
 module HyperionRs
@@ -34,7 +35,7 @@ module HyperionRs
       @configuration.notices.each { |notice| @logger.warn(notice.to_s) }
       check_spill_dir
       Native.load!
-      native = Native::Server.new(@app, @configuration.native_settings, @logger)
+      native = Native::Server.new(served_app, @configuration.native_settings, @logger)
       @urls = native.bind.freeze
       release_inherited
       @native = native
@@ -103,6 +104,14 @@ module HyperionRs
     end
 
     private
+
+    def served_app
+      directory = @configuration.x_sendfile
+      directory ? Sendfile.new(@app, directory, @logger) : @app
+    rescue SystemCallError => e
+      raise ConfigurationError, "x_sendfile: #{directory} (from #{@configuration.origin(:x_sendfile)}): " \
+                                "#{e.class.new.message}"
+    end
 
     # Found out here, and not at the first large upload.
     def check_spill_dir

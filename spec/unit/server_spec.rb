@@ -63,6 +63,12 @@ RSpec.describe HyperionRs::Server do
       expect(ENV).to have_received(:delete)
     end
 
+    it "refuses a directory for x_sendfile that is missing" do
+      expect { server_with(x_sendfile: "/no/such").bind }
+        .to raise_error(HyperionRs::ConfigurationError, "x_sendfile: /no/such (from option x_sendfile): " \
+                                                        "No such file or directory")
+    end
+
     it "lets a failure through and can be called again" do
       calls = 0
       allow(HyperionRs::Native).to receive(:load!) { raise HyperionRs::NativeLibraryError, "why" if (calls += 1) == 1 }
