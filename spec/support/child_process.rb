@@ -9,7 +9,7 @@ class ChildProcess
   end
 
   # The environment of the developer must not reach the servers under test.
-  FOREIGN = %w[PORT RAILS_MAX_THREADS RACK_ENV RAILS_ENV RUBYOPT RUBYLIB BUNDLE_GEMFILE].freeze
+  FOREIGN = %w[PORT RAILS_MAX_THREADS RACK_ENV RAILS_ENV HYPERION_H2_TIMING RUBYOPT RUBYLIB BUNDLE_GEMFILE].freeze
   NEUTRAL = FOREIGN.to_h { |name| [name, nil] }.freeze
   # A process that has not ended by then never will.
   LAST_RESORT = 10

@@ -16,7 +16,7 @@ use hyperion_core::listener::Binding;
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::Head;
 use hyperion_core::tls::Tls;
-use hyperion_core::{Address, Config, Exchange, Handler, Server};
+use hyperion_core::{Address, Config, Exchange, Handler, Observer, Server};
 
 struct Echo {
     filler: Bytes,
@@ -97,7 +97,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             eprintln!("listening on {scheme}://{address}");
         }
     }
-    let running = server.start(Arc::new(Echo { filler: Bytes::from(vec![b'x'; FILLER]) }))?;
+    let running =
+        server.start(Arc::new(Echo { filler: Bytes::from(vec![b'x'; FILLER]) }), Observer::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::signal::ctrl_c().await?;

@@ -10,7 +10,7 @@ use http::StatusCode;
 use hyperion_core::body::{BodySender, Incoming, Offer, RequestBody};
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::Head;
-use hyperion_core::{Address, Config, Exchange, Handler, Peer, Service};
+use hyperion_core::{Address, Config, Exchange, Handler, Observer, Peer, Service};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -39,7 +39,7 @@ async fn converse(setup: u8, bytes: &[u8]) {
     config.buffers.response_spill = 1000;
     config.buffers.max_pending = 1000;
     config.http2.max_concurrent_streams = 10;
-    let service = Service::new(config, Arc::new(Echo));
+    let service = Service::new(config, Arc::new(Echo), Observer::default());
     let (client, server) = tokio::io::duplex(4096);
     let peer = Peer { remote: Address::Unix(None), local: Address::Unix(None), tls: None };
     let connection = tokio::spawn(service.serve(server, peer));

@@ -24,6 +24,8 @@ pub struct Config {
     pub server_header: Option<HeaderValue>,
     /// Threads that run the reactor; at least 1.
     pub io_threads: usize,
+    /// Whether each HTTP/2 connection reports how long its first response took.
+    pub h2_timing: bool,
 }
 
 /// HTTP/2 settings (RFC 9113, section 6.5.2).
@@ -107,6 +109,7 @@ impl Default for Config {
             buffers: Buffers::default(),
             server_header: None,
             io_threads: 1,
+            h2_timing: false,
         }
     }
 }

@@ -64,11 +64,16 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// Adds a job; gives it back when the queue is closed.
     pub fn push(&self, job: T) -> Result<(), T> {
+        self.push_since(Instant::now(), job)
+    }
+
+    /// As [`Queue::push`], for a job that waits since then.
+    pub fn push_since(&self, since: Instant, job: T) -> Result<(), T> {
         let mut state = self.lock();
         if state.closed {
             return Err(job);
         }
-        state.jobs.push_back((Instant::now(), job));
+        state.jobs.push_back((since, job));
         if state.waking.is_none() && !state.wake_next() {
             self.backlog.notify_one();
         }

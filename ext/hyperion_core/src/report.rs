@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::peer::Address;
+use crate::timing::FirstStream;
 
 /// How much an event matters: what a peer caused is `Debug`, what the host or the application caused is louder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,13 @@ pub enum Event<'a> {
         /// Why, in words.
         reason: String,
     },
+    /// A connection has sent its first response.
+    FirstStream {
+        /// Who is connected.
+        peer: &'a Address,
+        /// How long it took.
+        stages: FirstStream,
+    },
 }
 
 /// Takes the core's events. Called on the reactor: it must not block.
@@ -97,6 +105,10 @@ impl fmt::Display for Event<'_> {
             }
             Event::Panicked { reason } => write!(f, "response lost, panic: {reason}"),
             Event::BodyFailed { stream_id, reason } => write!(f, "body lost, stream {stream_id}: {reason}"),
+            Event::FirstStream { peer, stages } => {
+                write!(f, "h2 first-stream timing with {peer}:")?;
+                stages.millis().into_iter().try_for_each(|(name, millis)| write!(f, " {name}={millis:.3}"))
+            }
         }
     }
 }

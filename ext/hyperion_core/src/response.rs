@@ -1,6 +1,7 @@
 //! What the application answers.
 
 mod head;
+mod record;
 mod responder;
 
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use bytes::Bytes;
 use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
 
 pub use head::{Head, InvalidField};
-pub(crate) use responder::{Answered, Record, Reply};
-pub use responder::{Outcome, Responder};
+pub use record::Outcome;
+pub(crate) use record::{Answered, Record};
+pub(crate) use responder::Reply;
+pub use responder::Responder;
 
 /// A response: its head, and where its body comes from.
 #[derive(Debug)]

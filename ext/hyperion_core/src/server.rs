@@ -12,6 +12,7 @@ use crate::admission::Admission;
 use crate::config::Config;
 use crate::handler::Handler;
 use crate::listener::{self, BindError, Binding, Bound, Handover, Inherited};
+use crate::observe::Observer;
 use crate::peer::Address;
 use crate::service::Service;
 use crate::tls::Tls;
@@ -66,12 +67,12 @@ impl Server {
     }
 
     /// Starts the runtime in threads of its own. Not to be called before a fork: threads do not survive it.
-    pub fn start(self, handler: Arc<dyn Handler>) -> io::Result<Running> {
+    pub fn start(self, handler: Arc<dyn Handler>, observer: Observer) -> io::Result<Running> {
         let Server { config, bound, tls } = self;
         let runtime = runtime(config.io_threads)?;
         let service = {
             let _inside = runtime.enter();
-            Service::new(config, handler)
+            Service::new(config, handler, observer)
         };
         let (stop, stopped) = watch::channel(false);
         let (finish, finished) = watch::channel(false);

@@ -2,6 +2,7 @@
 //! what embeds the core elsewhere.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::server::ServerConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,6 +14,8 @@ use crate::body::SpillBudget;
 use crate::config::Config;
 use crate::connection;
 use crate::handler::Handler;
+use crate::metrics::Metric;
+use crate::observe::Observer;
 use crate::peer::{Address, Peer, TlsSession};
 use crate::reactor::Reactor;
 use crate::report::{Event, Level};
@@ -34,6 +37,7 @@ struct Inner {
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) observer: Observer,
     pub(crate) admission: Arc<Admission>,
     pub(crate) spill: Arc<SpillBudget>,
     pub(crate) reactor: Arc<Reactor>,
@@ -42,13 +46,14 @@ pub(crate) struct Context {
 impl Service {
     /// A service that serves nobody yet. To be called inside a tokio runtime with time enabled, which delivers the
     /// responses.
-    pub fn new(config: Config, handler: Arc<dyn Handler>) -> Self {
+    pub fn new(config: Config, handler: Arc<dyn Handler>, observer: Observer) -> Self {
         let context = Arc::new(Context {
             admission: Admission::new(config.limits.max_in_flight),
             spill: SpillBudget::new(config.buffers.spill_dir.clone(), config.buffers.spill_limit),
             reactor: Arc::default(),
             config,
             handler,
+            observer,
         });
         let (reactor, handler) = (context.reactor.clone(), context.handler.clone());
         let completions = tokio::spawn(async move { reactor.run(&*handler).await }).abort_handle();
@@ -61,7 +66,8 @@ impl Service {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let connection = connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit());
+        let connection =
+            connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit(), Instant::now());
         self.clone().hold(connection)
     }
 
@@ -76,7 +82,7 @@ impl Service {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let (context, mut permit) = (self.context().clone(), self.permit());
+        let (context, mut permit, accepted) = (self.context().clone(), self.permit(), Instant::now());
         let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
         self.clone().hold(async move {
             let handshake = tokio::select! {
@@ -87,7 +93,7 @@ impl Service {
                 Ok(Ok(stream)) => {
                     let peer = Arc::new(Peer { remote, local, tls: Some(session(stream.get_ref().1)) });
                     // Boxed: the handshake's future would otherwise be as large as the connection's.
-                    Box::pin(connection::serve_h2(stream, peer, context, permit)).await;
+                    Box::pin(connection::serve_h2(stream, peer, context, permit, accepted)).await;
                 }
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
                 Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
@@ -106,14 +112,23 @@ impl Service {
         &self.context().admission
     }
 
+    /// Who hears of its requests.
+    pub fn observer(&self) -> &Observer {
+        &self.context().observer
+    }
+
     /// Bytes in temporary files.
     pub fn spilled(&self) -> u64 {
         self.context().spill.used()
     }
 
     /// Without the service, nothing delivers the responses and the stop counts as begun.
-    async fn hold(self, connection: impl Future<Output = ()>) {
-        connection.await;
+    fn hold<F: Future<Output = ()>>(self, connection: F) -> impl Future<Output = ()> + use<F> {
+        let open = Open::new(self.context().clone());
+        async move {
+            connection.await;
+            drop((open, self));
+        }
     }
 
     pub(crate) fn context(&self) -> &Arc<Context> {
@@ -132,7 +147,30 @@ impl Drop for Inner {
     }
 }
 
+/// A connection, counted for as long as it is open.
+struct Open(Arc<Context>);
+
+impl Open {
+    fn new(context: Arc<Context>) -> Self {
+        context.observer.metrics.add(Metric::ConnectionsAccepted, 1);
+        context.observer.metrics.add(Metric::ConnectionsActive, 1);
+        Open(context)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.observer.metrics.add(Metric::ConnectionsActive, -1);
+    }
+}
+
 impl Context {
+    pub(crate) fn report(&self, level: Level, event: &Event<'_>) {
+        if self.handler.enabled(level) {
+            self.handler.report(level, event);
+        }
+    }
+
     fn handshake_failed(&self, peer: &Address, reason: String) {
         if self.handler.enabled(Level::Debug) {
             self.handler.report(Level::Debug, &Event::HandshakeFailed { peer, reason });

@@ -14,12 +14,16 @@ use tokio::time::Instant;
 
 use crate::limits::MIN_PROGRESS;
 
-/// Sees the bytes that a peer sends before they are decoded, and may change them.
+/// Sees the bytes that a peer sends before they are decoded, and may change them; and those that it is sent.
 pub(crate) trait Gate: Unpin {
     /// How many of `bytes` may be decoded now. The rest is shown again, with what follows it.
     fn admit(&mut self, bytes: &mut [u8]) -> usize;
     /// Whether nothing more will be admitted.
     fn is_closed(&self) -> bool;
+    /// These bytes will be written, after those before them.
+    fn gathered(&mut self, bytes: &[u8]);
+    /// So many of them are written.
+    fn written(&mut self, count: usize);
 }
 
 /// Bytes gathered before they are written: four TLS records.
@@ -109,7 +113,7 @@ impl<T, G> Wire<T, G> {
     }
 }
 
-impl<T: AsyncWrite + Unpin, G> Wire<T, G> {
+impl<T: AsyncWrite + Unpin, G: Gate> Wire<T, G> {
     /// Writes until `left` bytes or fewer are gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>, left: usize) -> Poll<io::Result<()>> {
         while self.gathered.len() > left {
@@ -122,6 +126,7 @@ impl<T: AsyncWrite + Unpin, G> Wire<T, G> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.gathered.advance(written);
+            self.gate.written(written);
             self.moved += written;
             if self.moved >= MIN_PROGRESS {
                 self.moved = 0;
@@ -134,11 +139,12 @@ impl<T: AsyncWrite + Unpin, G> Wire<T, G> {
     fn gather(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(GATHER.saturating_sub(self.gathered.len()));
         self.gathered.extend_from_slice(&bytes[..count]);
+        self.gate.gathered(&bytes[..count]);
         count
     }
 }
 
-impl<T: AsyncWrite + Unpin, G: Unpin> AsyncWrite for Wire<T, G> {
+impl<T: AsyncWrite + Unpin, G: Gate> AsyncWrite for Wire<T, G> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_drain(cx, GATHER - 1))?;
@@ -249,6 +255,10 @@ mod tests {
         fn is_closed(&self) -> bool {
             false
         }
+
+        fn gathered(&mut self, _: &[u8]) {}
+
+        fn written(&mut self, _: usize) {}
     }
 
     /// Admits three bytes at a time, in capitals, and closes at a full stop.
@@ -267,6 +277,10 @@ mod tests {
         fn is_closed(&self) -> bool {
             self.0
         }
+
+        fn gathered(&mut self, _: &[u8]) {}
+
+        fn written(&mut self, _: usize) {}
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,11 +27,6 @@ impl Pending {
         self.lock().take().map(Ours::into_inner)
     }
 
-    /// Whether the client has given up on the request.
-    pub(crate) fn is_disconnected(&self) -> bool {
-        self.lock().as_mut().is_some_and(|responder| responder.is_disconnected())
-    }
-
     /// Calls `on_finish` when the response is over; see [`Responder::on_finish`].
     pub(crate) fn on_finish(&self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
         if let Some(responder) = self.lock().as_mut() {

@@ -44,6 +44,7 @@ pub(crate) struct Entry {
 pub(crate) enum Field {
     Text(String),
     Number(u32),
+    Millis(f64),
     Texts(Vec<String>),
 }
 
@@ -168,6 +169,10 @@ impl Entry {
             Event::BodyFailed { stream_id, reason } => {
                 ("h2 body failed", vec![("reason", text(reason)), ("stream_id", Field::Number(*stream_id))])
             }
+            Event::FirstStream { peer, stages } => {
+                let millis = stages.millis().map(|(name, millis)| (name, Field::Millis(millis)));
+                ("h2 first-stream timing", millis.into_iter().chain([("peer", text(peer))]).collect())
+            }
         };
         Entry { message: message.into(), fields }
     }
@@ -205,6 +210,7 @@ impl Entry {
             match field {
                 Field::Text(text) => hash.aset(name, text.as_str())?,
                 Field::Number(number) => hash.aset(name, *number)?,
+                Field::Millis(millis) => hash.aset(name, *millis)?,
                 Field::Texts(texts) => {
                     hash.aset(name, ruby.ary_from_iter(texts.iter().map(|text| ruby.str_new(text))))?;
                 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hyperion_core::listener::Inherited;
+use hyperion_core::metrics::Metrics;
 use hyperion_core::server::Running;
 use hyperion_core::tls::{Tls, TlsError};
-use hyperion_core::{Address, Server};
+use hyperion_core::{Address, Observer, Server};
 use magnus::prelude::*;
 use magnus::typed_data::Obj;
 use magnus::value::Opaque;
@@ -30,6 +31,7 @@ pub(crate) struct NativeServer {
     roots: Opaque<Obj<Roots>>,
     settings: Settings,
     bridge: Arc<Bridge>,
+    metrics: Arc<Metrics>,
     notices: Mutex<Option<Receiver<Notice>>>,
     bound: Mutex<Option<Server>>,
     running: OnceLock<Ours<Running>>,
@@ -56,6 +58,7 @@ impl NativeServer {
             roots: roots.into(),
             settings,
             bridge,
+            metrics: Arc::default(),
             notices: Mutex::new(Some(notices)),
             bound: Mutex::default(),
             running: OnceLock::new(),
@@ -88,7 +91,7 @@ impl NativeServer {
         let bridge = rb_self.bridge.clone();
         gvl::prepare(ruby)?;
         let roots = ruby.get_inner(rb_self.roots);
-        let site = Site::open(ruby, roots, bridge.clone())?;
+        let site = Site::open(ruby, roots, bridge.clone(), rb_self.metrics.clone())?;
         let running = rb_self.start(ruby, server, site.clone())?;
         let mut supervisor = Supervisor::new(ruby, bridge, notices, roots.logger());
         let supervised = supervisor.supervise(running.finished()).and_then(|()| supervisor.join());
@@ -109,7 +112,8 @@ impl NativeServer {
         let io_error = |error| Error::new(ruby.exception_io_error(), format!("cannot start: {error}"));
         let running = signals::blocked(|| {
             stall::start(self.bridge.clone())?;
-            server.start(Arc::new(Door(site)))
+            let observer = Observer { metrics: site.metrics.clone() };
+            server.start(Arc::new(Door(site)), observer)
         });
         let running = Ours::new(running.map_err(|error| {
             // The monitor may be there already.

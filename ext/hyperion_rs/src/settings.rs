@@ -54,6 +54,7 @@ impl Settings {
             buffers: reader.buffers()?,
             server_header: reader.server_header()?,
             io_threads: reader.get("io_threads")?,
+            h2_timing: reader.get("h2_timing")?,
         };
         let rack_version: Vec<u32> = reader.get("rack_version")?;
         let settings = Settings {

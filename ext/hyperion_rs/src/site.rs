@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
+use hyperion_core::metrics::Metrics;
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::Outcome;
 use hyperion_core::{Exchange, Handler};
@@ -40,19 +42,26 @@ pub(crate) struct Site {
     place: usize,
     bridge: Arc<Bridge>,
     log: Backlog,
+    pub(crate) metrics: Arc<Metrics>,
     /// The supervisor was told that there is something to do for this site, and has not begun.
     rung: AtomicBool,
     this: Weak<Site>,
 }
 
 impl Site {
-    /// Opens a site whose requests are served by the workers of `bridge`.
-    pub(crate) fn open(ruby: &Ruby, roots: Obj<Roots>, bridge: Arc<Bridge>) -> Result<Arc<Self>, Error> {
+    /// Opens a site whose requests are served by the workers of `bridge`, and counted.
+    pub(crate) fn open(
+        ruby: &Ruby,
+        roots: Obj<Roots>,
+        bridge: Arc<Bridge>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, Error> {
         let log = Backlog::of(ruby, roots.logger())?;
         Ok(Arc::new_cyclic(|this| Site {
             place: register(ruby, this.clone(), roots),
             bridge,
             log,
+            metrics,
             rung: AtomicBool::new(false),
             this: this.clone(),
         }))
@@ -75,7 +84,7 @@ impl Site {
 
     /// A response that somebody wants to hear the end of is over.
     pub(crate) fn finish(&self, id: u64, outcome: Outcome) {
-        self.push(Task::Finished(id, outcome));
+        self.push(Instant::now(), Task::Finished(id, outcome));
     }
 
     /// Does what waits for a thread with the GVL: writes the lines of the log.
@@ -94,9 +103,9 @@ impl Site {
         self.this.upgrade().expect("whoever calls this holds one")
     }
 
-    fn push(&self, task: Task) {
+    fn push(&self, since: Instant, task: Task) {
         // A closed queue gives the job back. Its responder answers 500 as it is dropped.
-        drop(self.bridge.queue.push(Job { site: self.this(), task }));
+        drop(self.bridge.queue.push_since(since, Job { site: self.this(), task }));
     }
 
     fn ring(&self) {
@@ -112,7 +121,7 @@ pub(crate) struct Door(pub(crate) Arc<Site>);
 
 impl Handler for Door {
     fn handle(&self, exchange: Exchange) {
-        self.0.push(Task::Serve(Box::new(exchange)));
+        self.0.push(exchange.responder.queued_at(), Task::Serve(Box::new(exchange)));
     }
 }
 

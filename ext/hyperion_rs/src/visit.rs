@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::StatusCode;
 use hyperion_core::Exchange;
+use hyperion_core::metrics::{Metric, Timer};
 use hyperion_core::report::Level;
 use hyperion_core::request::Request;
 use hyperion_core::response::Outcome;
@@ -46,12 +48,12 @@ pub(crate) struct Visit<'a> {
 impl Visit<'_> {
     /// Serves a request. The only error is the end of this thread.
     pub(crate) fn serve(&self, exchange: Exchange) -> Result<(), Error> {
-        let Exchange { request, body, responder } = exchange;
-        let roots = self.roots;
-        let pending = Pending::new(responder);
-        if pending.is_disconnected() {
+        let Exchange { request, body, mut responder } = exchange;
+        if responder.is_disconnected() {
             return Ok(());
         }
+        let (roots, started) = (self.roots, responder.start());
+        let pending = Pending::new(responder);
         let input = match roots.input_classes(self.ruby).input(self.ruby, body) {
             Ok(input) => input,
             Err(error) => return self.failed(&pending, "request body", error),
@@ -62,7 +64,7 @@ impl Visit<'_> {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),
         };
-        let ended = self.call(&pending, env, &input, RequestLine(&request));
+        let ended = self.call(&pending, env, &input, RequestLine(&request), started);
         if self.home.is_elsewhere() {
             return ended.map(drop);
         }
@@ -80,12 +82,14 @@ impl Visit<'_> {
         env: RHash,
         input: &Input,
         what: RequestLine<'_>,
+        started: Instant,
     ) -> Result<Sent, Error> {
         let _guard = Unanswered { pending, home: self.home };
         let answered = self.roots.app(self.ruby).funcall::<_, _, Value>(*keys::CALL, (env,));
         if self.home.is_elsewhere() {
             return Err(self.left_behind());
         }
+        self.site.metrics.observe(Timer::AppTime, started.elapsed());
         match answered {
             Ok(answer) => self.answer(pending, env, answer, input, what),
             Err(error) => {
@@ -128,7 +132,10 @@ impl Visit<'_> {
         };
         let sent = match sent {
             Ok(sent) => Ok(sent),
-            Err(error) => self.body_failed(what, error).map(|()| Sent::Whole),
+            Err(error) => {
+                self.count(&error);
+                self.body_failed(what, error).map(|()| Sent::Whole)
+            }
         };
         let kept = matches!(sent, Ok(Sent::Kept));
         let closed = and_then_always(sent, || self.close(&body));
@@ -162,11 +169,20 @@ impl Visit<'_> {
 
     /// Answers 500, or what the error stands for, and logs it.
     fn failed(&self, pending: &Pending, what: impl Display, error: Error) -> Result<(), Error> {
+        self.count(&error);
         let status = self.status_of(&error);
         if let Some(responder) = pending.take() {
             responder.respond_plain(status);
         }
         self.body_failed(what, error)
+    }
+
+    /// Counts an error of the application, unless it is the client's.
+    fn count(&self, error: &Error) {
+        let of_client = [Class::ClientDisconnected, Class::BodyTooLarge, Class::BodyTimeout];
+        if !of_client.iter().any(|class| class.is(self.ruby, error)) {
+            self.site.metrics.add(Metric::AppErrors, 1);
+        }
     }
 
     fn status_of(&self, error: &Error) -> StatusCode {

@@ -10,8 +10,11 @@ module HyperionRs
       PORT = "PORT"
       MAX_THREADS = "RAILS_MAX_THREADS"
       ENVIRONMENTS = %w[RACK_ENV RAILS_ENV].freeze
+      # Of the handler that Http2Handler replaces, which takes any other word for no.
+      H2_TIMING = "HYPERION_H2_TIMING"
+      YES = %w[1 true yes on].freeze
 
-      private_constant :PORT, :MAX_THREADS, :ENVIRONMENTS
+      private_constant :PORT, :MAX_THREADS, :ENVIRONMENTS, :H2_TIMING, :YES
 
       def initialize(env)
         @env = env
@@ -27,13 +30,14 @@ module HyperionRs
         end
       end
 
-      # PORT, RAILS_MAX_THREADS, RACK_ENV and RAILS_ENV.
+      # PORT, RAILS_MAX_THREADS, RACK_ENV, RAILS_ENV and HYPERION_H2_TIMING.
       def conventional
         Layer.new.tap do |layer|
           layer.set(:port, @env[PORT], PORT) if present(PORT)
           layer.set(:threads, max_threads, MAX_THREADS) if present(MAX_THREADS)
           variable = ENVIRONMENTS.find { |name| present(name) }
           layer.set(:environment, @env[variable], variable) if variable
+          layer.set(:h2_timing, yes?(H2_TIMING), H2_TIMING) if present(H2_TIMING)
         end
       end
 
@@ -46,6 +50,10 @@ module HyperionRs
       def present(variable)
         value = @env[variable]
         !value.nil? && !value.strip.empty?
+      end
+
+      def yes?(variable)
+        YES.include?(@env[variable].strip.downcase)
       end
 
       # A maximum only: the default minimum stays, unless it would be above.

@@ -89,6 +89,8 @@ module HyperionRs
       t.option :h2_max_header_list_size,
                Types::Clamped.new("max_header_list_size", 0x400..0xFFFFFFFF, type: Types::Bytes, minimum: "usable"),
                "largest set of header fields of a request", default: "64KiB", native: true
+      t.option :h2_timing, Types::Boolean.new, "log how long the first response of each connection took",
+               default: "off", native: true
 
       t.group "App and process"
       t.option :environment, Types::Text.new(/\A[\w.-]+\z/, allowed: "a word such as production", placeholder: "NAME"),

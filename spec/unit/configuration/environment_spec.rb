@@ -49,6 +49,14 @@ RSpec.describe HyperionRs::Configuration::Environment do
     end
   end
 
+  it "reads HYPERION_H2_TIMING as the handler did that it is named after" do
+    ["1", "true", "YES", " on "].each do |word|
+      expect(conventional({ "HYPERION_H2_TIMING" => word })[:h2_timing].value).to be(true)
+    end
+    expect(conventional({ "HYPERION_H2_TIMING" => "2" })[:h2_timing].value).to be(false)
+    expect(conventional({ "HYPERION_H2_TIMING" => "" })[:h2_timing]).to be_nil
+  end
+
   it "reads the app's environment from RACK_ENV, then RAILS_ENV" do
     expect(conventional({ "RAILS_ENV" => "test" })[:environment].value).to eq("test")
     expect(conventional({ "RAILS_ENV" => "test", "RACK_ENV" => "production" })[:environment].value).to eq("production")

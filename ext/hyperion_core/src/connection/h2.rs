@@ -8,10 +8,12 @@ mod huffman;
 mod outflow;
 mod reply;
 mod send_buf;
+mod tap;
 mod traffic;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
@@ -29,12 +31,14 @@ use crate::response::{Record, Reply, Responder};
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
 use crate::stream;
+use crate::timing::Progress;
 use crate::writer::Wire;
 use clock::{Clock, Verdict};
 use gate::FrameGate;
 pub(crate) use outflow::Queue;
 pub(crate) use reply::{Control, H2Reply};
 pub(crate) use send_buf::SendBuf;
+use tap::Tap;
 pub(crate) use traffic::{Part, Traffic};
 
 /// What all streams of a connection share.
@@ -69,13 +73,16 @@ const MIN_SEND_BUFFER: usize = 64 * 1024;
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
 /// Serves one connection until it is over, whatever ends it.
-pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, server: Arc<Server>, permit: Permit)
+pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, server: Arc<Server>, permit: Permit, accepted: Instant)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let traffic = Arc::new(Traffic::default());
     let http2 = server.config.http2.clamped();
-    let gate = FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size);
+    let timing = if server.config.h2_timing { Progress::Accepted(accepted) } else { Progress::Done };
+    let tap = Tap::new(server.clone(), peer.clone(), timing);
+    let gate =
+        FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size).with_tap(tap);
     let mut wire = Wire::new(io, gate);
     converse(&mut wire, traffic, peer, server, permit.clone()).await;
     super::linger::linger(&mut wire).await;
@@ -211,12 +218,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             return rejected(shared, stream_id, "max_in_flight is reached");
         };
         let reply = H2Reply::new(reply, request.method == Method::HEAD, shared.clone());
-        let responder = Responder::new(
-            Reply::H2(reply),
-            Record::new(slot),
-            shared.budgets(),
-            shared.server.reactor.clone(),
-        );
+        let record = Record::new(shared.server.clone(), slot, request.received_at);
+        let responder = Responder::new(Reply::H2(reply), record, shared.budgets());
         self.dispatch(request, body, responder);
     }
 
@@ -256,9 +259,7 @@ impl Shared {
     }
 
     pub(crate) fn report(&self, level: Level, event: &Event<'_>) {
-        if self.server.handler.enabled(level) {
-            self.server.handler.report(level, event);
-        }
+        self.server.report(level, event);
     }
 }
 

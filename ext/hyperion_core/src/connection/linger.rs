@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::writer::Wire;
+use crate::writer::{Gate, Wire};
 
 /// How long, and how much, a peer may go on sending to a connection that is over.
 const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Announces the end and reads until the peer closes.
-pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Unpin>(wire: &mut Wire<T, G>) {
+pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mut Wire<T, G>) {
     let read_out = async {
         if wire.shutdown().await.is_err() {
             return;

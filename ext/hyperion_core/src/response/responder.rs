@@ -1,53 +1,15 @@
 //! Answers one request, exactly once.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::Reason;
 use http::StatusCode;
-use tokio::sync::oneshot;
 
-use super::{Head, Payload, Response};
-use crate::admission::Slot;
+use super::{Answered, Head, Outcome, Payload, Record, Response};
 use crate::body::{BodySender, Budgets, FileBody, ResponseBody, outgoing};
 use crate::connection::{Control, H2Reply};
-use crate::reactor::{Completion, Reactor};
-
-/// How a response ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Its last byte was written to the connection; whether it arrives, HTTP does not tell.
-    Sent,
-    /// The client reset the stream or the connection is gone.
-    Disconnected,
-    /// The client took nothing within `write_timeout`.
-    TimedOut,
-    /// The application, or a file it wanted sent, failed after the head.
-    Failed,
-}
-
-type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
-
-/// What lives as long as a request does; its end is reported when it is dropped.
-pub(crate) struct Record {
-    _slot: Slot,
-    outcome: Outcome,
-    on_finish: Option<OnFinish>,
-    /// Dropped with the record, which is what [`Answered`] waits for.
-    answered: Option<oneshot::Sender<Infallible>>,
-}
-
-/// Resolves when a response is over, whichever way.
-pub(crate) struct Answered(oneshot::Receiver<Infallible>);
-
-impl Answered {
-    pub(crate) async fn wait(self) {
-        // Nothing is ever sent: the error is the end of the record.
-        let _ = self.0.await;
-    }
-}
+use crate::reactor::Completion;
 
 /// Where a response goes, by protocol.
 #[derive(Debug)]
@@ -60,31 +22,6 @@ pub(crate) enum Reply {
 pub struct Responder {
     pending: Option<(Reply, Box<Record>)>,
     budgets: Budgets,
-    reactor: Arc<Reactor>,
-}
-
-impl Record {
-    pub(crate) fn new(slot: Slot) -> Box<Self> {
-        Box::new(Record { _slot: slot, outcome: Outcome::Disconnected, on_finish: None, answered: None })
-    }
-
-    pub(crate) fn end(&mut self, outcome: Outcome) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        if let Some(on_finish) = self.on_finish.take() {
-            on_finish(self.outcome);
-        }
-    }
-}
-
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("outcome", &self.outcome).finish_non_exhaustive()
-    }
 }
 
 impl Reply {
@@ -97,8 +34,28 @@ impl Reply {
 }
 
 impl Responder {
-    pub(crate) fn new(reply: Reply, record: Box<Record>, budgets: Budgets, reactor: Arc<Reactor>) -> Self {
-        Responder { pending: Some((reply, record)), budgets, reactor }
+    pub(crate) fn new(reply: Reply, record: Box<Record>, budgets: Budgets) -> Self {
+        Responder { pending: Some((reply, record)), budgets }
+    }
+
+    /// The application can be called from now on, and not from when the head was complete.
+    pub(crate) fn queue(&mut self) {
+        if let Some((_, record)) = &mut self.pending {
+            record.queue();
+        }
+    }
+
+    /// Since when the application can be called.
+    pub fn queued_at(&self) -> Instant {
+        self.pending.as_ref().map_or_else(Instant::now, |(_, record)| record.queued_at())
+    }
+
+    /// A thread that can call the application has taken the request: the wait for one is over. Answers when.
+    pub fn start(&mut self) -> Instant {
+        match &mut self.pending {
+            Some((_, record)) => record.start(),
+            None => Instant::now(),
+        }
     }
 
     /// Sends a response without a body.
@@ -152,11 +109,11 @@ impl Responder {
 
     /// Tells when the response is over. One listener at a time: a later one releases an earlier one.
     pub(crate) fn answered(&mut self) -> Answered {
-        let (sender, receiver) = oneshot::channel();
+        let (listener, answered) = Answered::new();
         if let Some((_, record)) = &mut self.pending {
-            record.answered = Some(sender);
+            record.tell(listener);
         }
-        Answered(receiver)
+        answered
     }
 
     /// Ends the stream without a response.
@@ -177,7 +134,7 @@ impl Responder {
     /// that lock for ever.
     pub fn on_finish(&mut self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
         if let Some((_, record)) = &mut self.pending {
-            record.on_finish = Some(Box::new(on_finish));
+            record.on_finish(Box::new(on_finish));
         }
     }
 
@@ -207,7 +164,7 @@ impl Responder {
 
     fn complete(mut self, response: Response, spill: Option<(BodySender, Bytes)>) {
         if let Some((reply, record)) = self.pending.take() {
-            self.reactor.push(Completion { reply, response, record, spill });
+            push(Completion { reply, response, record, spill });
         }
     }
 
@@ -220,7 +177,13 @@ impl Drop for Responder {
     fn drop(&mut self) {
         if let Some((reply, record)) = self.pending.take() {
             let response = self.plain(StatusCode::INTERNAL_SERVER_ERROR);
-            self.reactor.push(Completion { reply, response, record, spill: None });
+            push(Completion { reply, response, record, spill: None });
         }
     }
+}
+
+/// To the reactor of the service that the request came to.
+fn push(completion: Completion) {
+    let server = completion.record.server().clone();
+    server.reactor.push(completion);
 }

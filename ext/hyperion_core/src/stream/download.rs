@@ -26,6 +26,8 @@ pub(crate) struct Download {
     overdraft: Arc<Overdraft>,
     /// Bytes sent since another stream could ask for the windows.
     turn: usize,
+    /// Bytes queued so far, written or not.
+    queued: u64,
 }
 
 /// Why a body was not sent to its end.
@@ -53,7 +55,7 @@ impl Download {
     pub(crate) fn new(stream: SendStream<SendBuf>, shared: Arc<Shared>, record: Box<Record>) -> Self {
         let patience = Patience::new(shared.server.config.timeouts.write);
         let (queue, overdraft) = (Arc::default(), Arc::default());
-        Download { stream, shared, record: Some(record), patience, queue, overdraft, turn: 0 }
+        Download { stream, shared, record: Some(record), patience, queue, overdraft, turn: 0, queued: 0 }
     }
 
     /// Sends a whole body that flow control did not let through at once.
@@ -183,6 +185,7 @@ impl Download {
     }
 
     fn queue(&mut self, bytes: Bytes, charge: Charge, end: bool) -> Result<(), Abort> {
+        self.queued += bytes.len() as u64;
         let buffer = SendBuf::part(bytes, charge, self.queue.clone(), self.shared.traffic.clone());
         self.stream.send_data(buffer, end).map_err(|_| Abort::Disconnected)
     }
@@ -239,6 +242,7 @@ impl Download {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(mut record) = self.record.take() {
+            record.sent(self.queued - self.queue.waiting() as u64);
             record.end(outcome);
         }
     }

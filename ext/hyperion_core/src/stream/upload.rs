@@ -55,6 +55,7 @@ pub(crate) async fn collect(
     let mut upload = Upload::new(body, shared.clone());
     match upload.collect().await {
         Ok(collected) => {
+            responder.queue();
             let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
             shared.server.handler.handle(exchange);
         }

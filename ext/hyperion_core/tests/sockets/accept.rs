@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyperion_core::listener::{Binding, Inherited};
-use hyperion_core::{Address, Config, Server};
+use hyperion_core::{Address, Config, Observer, Server};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -40,7 +40,7 @@ async fn a_server_that_hands_over_refuses_nobody() {
     let next = Server::bind_with(Config::default(), &[binding], 16, None, inherited).unwrap();
     assert!(matches!(next.addresses().next(), Some(Address::Tcp(address)) if *address == served.address));
     let (app, _watch) = App::new();
-    let running = next.start(Arc::new(app)).unwrap();
+    let running = next.start(Arc::new(app), Observer::default()).unwrap();
     early.handshake(&[]).await;
     early.assert_usable(1).await;
     running.shutdown();
@@ -77,7 +77,7 @@ async fn an_idle_listener_takes_no_connection_from_the_others() {
     let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
     let server = Server::bind(config, &[binding.clone(), binding], 16, None).unwrap();
     let addresses: Vec<_> = server.addresses().cloned().collect();
-    let running = server.start(Arc::new(app)).unwrap();
+    let running = server.start(Arc::new(app), Observer::default()).unwrap();
     // One connection after the other, each of them the only one.
     for address in addresses.iter().flat_map(|address| [address, address]) {
         let Address::Tcp(address) = address else { panic!("{address}") };
@@ -95,7 +95,7 @@ async fn a_unix_socket_is_served() {
     let path = dir.path().join("server.sock");
     let (app, _watch) = App::new();
     let server = Server::bind(Config::default(), &[Binding::Unix(path.clone())], 16, None).unwrap();
-    let running = server.start(Arc::new(app)).unwrap();
+    let running = server.start(Arc::new(app), Observer::default()).unwrap();
     let mut client = Client::new(UnixStream::connect(&path).await.unwrap());
     client.handshake(&[]).await;
     client.assert_usable(1).await;

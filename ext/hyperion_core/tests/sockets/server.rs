@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyperion_core::listener::Binding;
 use hyperion_core::server::Running;
 use hyperion_core::tls::Tls;
-use hyperion_core::{Address, Config, Server};
+use hyperion_core::{Address, Config, Observer, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -48,7 +48,7 @@ impl Served {
         let server = Server::bind(config, &[binding], 1024, tls.map(|(tls, _)| tls)).unwrap();
         let Some(Address::Tcp(address)) = server.addresses().next().cloned() else { panic!() };
         let (app, watch) = App::new();
-        let running = server.start(Arc::new(app)).unwrap();
+        let running = server.start(Arc::new(app), Observer::default()).unwrap();
         Served { running, address, watch, certificate, _dir: dir }
     }
 

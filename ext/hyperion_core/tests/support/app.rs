@@ -8,7 +8,7 @@ use http::StatusCode;
 use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, PushError, RequestBody};
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::{Head, Outcome};
-use hyperion_core::{Address, Config, Exchange, Handler, Peer, Service};
+use hyperion_core::{Address, Config, Exchange, Handler, Observer, Peer, Service};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -51,7 +51,7 @@ pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
     change(&mut config);
     let (app, watch) = App::new();
     let app = Arc::new(app);
-    Harness { service: Service::new(config, app.clone()), app, watch }
+    Harness { service: Service::new(config, app.clone(), Observer::default()), app, watch }
 }
 
 impl App {

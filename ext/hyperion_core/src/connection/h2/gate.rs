@@ -8,18 +8,19 @@ use h2::Reason;
 
 use super::ended::Ended;
 use super::fields::{FieldScanner, Findings};
+use super::tap::Tap;
 use super::traffic::{CONTROL_EARNED, Malformed, Part, Traffic};
 use crate::limits::Rate;
 use crate::writer::Gate;
 
 /// The client preface (RFC 9113, section 3.4) precedes the first frame.
 const PREFACE_LENGTH: usize = 24;
-const FRAME_HEADER_LENGTH: usize = 9;
+pub(super) const FRAME_HEADER_LENGTH: usize = 9;
 
 const DATA: u8 = 0x0;
-const HEADERS: u8 = 0x1;
+pub(super) const HEADERS: u8 = 0x1;
 const PRIORITY: u8 = 0x2;
-const RST_STREAM: u8 = 0x3;
+pub(super) const RST_STREAM: u8 = 0x3;
 const SETTINGS: u8 = 0x4;
 const PING: u8 = 0x6;
 const GOAWAY: u8 = 0x7;
@@ -70,6 +71,7 @@ pub(super) struct FrameGate {
     /// Earned, and used before `control` is.
     credit: u32,
     malformed: Rate,
+    tap: Option<Tap>,
 }
 
 /// A header block whose end is still to come (RFC 9113, section 4.3).
@@ -108,7 +110,14 @@ impl FrameGate {
             control: rate(CONTROL_RATE),
             credit: 0,
             malformed: rate(MALFORMED_RATE),
+            tap: None,
         }
+    }
+
+    /// Lets `tap` see what leaves.
+    pub(super) fn with_tap(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Counts a frame; for DATA its payload is still to come.
@@ -160,6 +169,9 @@ impl FrameGate {
     }
 
     fn payload(&mut self, header: &Header, payload: &mut [u8]) -> Result<(), Reason> {
+        if let (SETTINGS, Some(tap)) = (header.kind, &mut self.tap) {
+            tap.opened();
+        }
         match header.kind {
             HEADERS => {
                 let part = if header.stream_id > self.last_stream { Part::Head } else { Part::Trailers };
@@ -260,6 +272,18 @@ impl Gate for FrameGate {
 
     fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    fn gathered(&mut self, bytes: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap.see(bytes);
+        }
+    }
+
+    fn written(&mut self, count: usize) {
+        if let Some(tap) = &mut self.tap {
+            tap.wrote(count);
+        }
     }
 }
 

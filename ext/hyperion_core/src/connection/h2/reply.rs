@@ -113,6 +113,7 @@ impl H2Reply {
             return;
         };
         self.shared.traffic.answered();
+        record.begin(status);
         match body {
             _ if end => record.end(Outcome::Sent),
             Payload::Full(bytes, charge) => {

@@ -53,8 +53,11 @@ impl Buf for SendBuf {
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
         self.traffic.data_sent(count);
-        match &self.owner {
-            Owner::Response { generation, .. } => self.traffic.outflow.written(count, Some(*generation)),
+        match &mut self.owner {
+            Owner::Response { record, generation } => {
+                record.sent(count as u64);
+                self.traffic.outflow.written(count, Some(*generation));
+            }
             Owner::Task(queue) => {
                 self.traffic.outflow.written(count, None);
                 queue.written(count);

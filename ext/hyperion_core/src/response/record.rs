@@ -1,0 +1,147 @@
+//! The life of a request, from its admission to the end of its response.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::StatusCode;
+use tokio::sync::oneshot;
+
+use crate::admission::Slot;
+use crate::metrics::{Metric, Metrics, Timer};
+use crate::service::Context;
+
+/// How a response ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its last byte was written to the connection; whether it arrives, HTTP does not tell.
+    Sent,
+    /// The client reset the stream or the connection is gone.
+    Disconnected,
+    /// The client took nothing within `write_timeout`.
+    TimedOut,
+    /// The application, or a file it wanted sent, failed after the head.
+    Failed,
+}
+
+pub(super) type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
+
+/// What lives as long as a request does; its end is reported when it is dropped.
+pub(crate) struct Record {
+    server: Arc<Context>,
+    _slot: Slot,
+    received_at: Instant,
+    queued_at: Instant,
+    status: Option<StatusCode>,
+    /// Of the body, that were written.
+    bytes: u64,
+    outcome: Outcome,
+    on_finish: Option<OnFinish>,
+    /// Dropped with the record, which is what [`Answered`] waits for.
+    answered: Option<Listener>,
+}
+
+/// Resolves when a response is over, whichever way.
+pub(crate) struct Answered(oneshot::Receiver<Infallible>);
+
+/// What [`Answered`] waits for the end of.
+pub(super) type Listener = oneshot::Sender<Infallible>;
+
+impl Answered {
+    pub(super) fn new() -> (Listener, Self) {
+        let (listener, receiver) = oneshot::channel();
+        (listener, Answered(receiver))
+    }
+
+    pub(crate) async fn wait(self) {
+        // Nothing is ever sent: the error is the end of the record.
+        let _ = self.0.await;
+    }
+}
+
+impl Record {
+    /// Of a request whose head was complete at `received_at`.
+    pub(crate) fn new(server: Arc<Context>, slot: Slot, received_at: Instant) -> Box<Self> {
+        let record = Box::new(Record {
+            server,
+            _slot: slot,
+            received_at,
+            queued_at: received_at,
+            status: None,
+            bytes: 0,
+            outcome: Outcome::Disconnected,
+            on_finish: None,
+            answered: None,
+        });
+        record.metrics().add(Metric::RequestsTotal, 1);
+        record.metrics().add(Metric::RequestsInFlight, 1);
+        record
+    }
+
+    pub(super) fn server(&self) -> &Arc<Context> {
+        &self.server
+    }
+
+    pub(super) fn queue(&mut self) {
+        self.queued_at = Instant::now();
+    }
+
+    pub(super) fn queued_at(&self) -> Instant {
+        self.queued_at
+    }
+
+    pub(super) fn start(&mut self) -> Instant {
+        let now = Instant::now();
+        self.metrics().observe(Timer::QueueWait, now.saturating_duration_since(self.queued_at));
+        now
+    }
+
+    pub(super) fn on_finish(&mut self, on_finish: OnFinish) {
+        self.on_finish = Some(on_finish);
+    }
+
+    pub(super) fn tell(&mut self, listener: Listener) {
+        self.answered = Some(listener);
+    }
+
+    /// The response has begun with this status.
+    pub(crate) fn begin(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.metrics().count_status(status.as_u16());
+    }
+
+    /// So many bytes of the body were written.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// The response ends like this.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.server.observer.metrics
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.metrics().add(Metric::RequestsInFlight, -1);
+        self.metrics().observe(Timer::RequestDuration, self.received_at.elapsed());
+        if let Some(on_finish) = self.on_finish.take() {
+            on_finish(self.outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("status", &self.status)
+            .field("bytes", &self.bytes)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
