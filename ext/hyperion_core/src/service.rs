@@ -68,7 +68,7 @@ impl Service {
     {
         let connection =
             connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit(), Instant::now());
-        self.clone().hold(connection)
+        self.clone().hold(Box::pin(connection))
     }
 
     /// Takes a TLS handshake within its timeout, then serves the connection until it is over.
@@ -84,19 +84,25 @@ impl Service {
     {
         let (context, mut permit, accepted) = (self.context().clone(), self.permit(), Instant::now());
         let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
-        self.clone().hold(async move {
+        // Each in a box of its own, the handshake's for as long as that lasts: idle connections are many.
+        let handshake = Box::pin(async move {
             let handshake = tokio::select! {
                 handshake = tokio::time::timeout(context.config.timeouts.tls_handshake, accept) => handshake,
-                () = permit.reached(Phase::Draining) => return,
+                () = permit.reached(Phase::Draining) => return None,
             };
             match handshake {
                 Ok(Ok(stream)) => {
                     let peer = Arc::new(Peer { remote, local, tls: Some(session(stream.get_ref().1)) });
-                    // Boxed: the handshake's future would otherwise be as large as the connection's.
-                    Box::pin(connection::serve_h2(stream, peer, context, permit, accepted)).await;
+                    return Some(Box::pin(connection::serve_h2(stream, peer, context, permit, accepted)));
                 }
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
                 Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
+            }
+            None
+        });
+        self.clone().hold(async move {
+            if let Some(connection) = handshake.await {
+                connection.await;
             }
         })
     }
@@ -122,7 +128,8 @@ impl Service {
         self.context().spill.used()
     }
 
-    /// Without the service, nothing delivers the responses and the stop counts as begun.
+    /// Without the service, nothing delivers the responses and the stop counts as begun. The answer has room for
+    /// `connection` twice, which should be small.
     fn hold<F: Future<Output = ()>>(self, connection: F) -> impl Future<Output = ()> + use<F> {
         let open = Open::new(self.context().clone());
         async move {

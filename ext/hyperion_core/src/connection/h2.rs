@@ -72,8 +72,15 @@ const MIN_SEND_BUFFER: usize = 64 * 1024;
 
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
-/// Serves one connection until it is over, whatever ends it.
-pub(crate) async fn serve<T>(io: T, peer: Arc<Peer>, server: Arc<Server>, permit: Permit, accepted: Instant)
+/// Serves one connection until it is over, whatever ends it. The future of an async function would have room for the
+/// stream twice, and idle connections are many.
+pub(crate) fn serve<T>(
+    io: T,
+    peer: Arc<Peer>,
+    server: Arc<Server>,
+    permit: Permit,
+    accepted: Instant,
+) -> impl Future<Output = ()>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -84,10 +91,12 @@ where
     let gate =
         FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size).with_tap(tap);
     let mut wire = Wire::new(io, gate);
-    converse(&mut wire, traffic, peer, server, permit.clone()).await;
-    super::linger::linger(&mut wire).await;
-    // Until now the stop has waited: with the process, the socket would go, and what the client has not read yet.
-    drop(permit);
+    async move {
+        converse(&mut wire, traffic, peer, server, permit.clone()).await;
+        super::linger::linger(&mut wire).await;
+        // Until now the stop has waited: with the process, the socket would go, and what the client has not read yet.
+        drop(permit);
+    }
 }
 
 async fn converse<T>(
@@ -100,22 +109,33 @@ async fn converse<T>(
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let blocked = wire.blocked();
-    let timeouts = &server.config.timeouts;
+    let Some(connection) = shake_hands(wire, &peer, &server, &mut permit).await else { return };
+    let memory = ConnectionMemory::new(server.config.buffers.max_pending);
+    let clock = Clock::new(&server.config.timeouts, blocked, traffic.clone());
+    let shared = Arc::new(Shared { server, peer, memory, traffic });
+    let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
+    let mut driver = Driver { connection, clock, shared, rejections };
+    driver.run(permit).await;
+}
+
+/// Exchanges the prefaces (RFC 9113, section 3.4).
+async fn shake_hands<T>(
+    wire: T,
+    peer: &Peer,
+    server: &Server,
+    permit: &mut Permit,
+) -> Option<Connection<T, SendBuf>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let handshake = builder(&server.config).handshake::<_, SendBuf>(wire);
-    let connection = tokio::select! {
-        handshake = tokio::time::timeout(timeouts.header, handshake) => match handshake {
+    tokio::select! {
+        handshake = tokio::time::timeout(server.config.timeouts.header, handshake) => match handshake {
             Ok(Ok(connection)) => Some(connection),
-            Ok(Err(error)) => { report(&server, &peer, &error); None }
+            Ok(Err(error)) => { report(server, peer, &error); None }
             Err(_) => None,
         },
         () = permit.reached(Phase::Draining) => None,
-    };
-    if let Some(connection) = connection {
-        let memory = ConnectionMemory::new(server.config.buffers.max_pending);
-        let clock = Clock::new(timeouts, blocked, traffic.clone());
-        let shared = Arc::new(Shared { server, peer, memory, traffic });
-        let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
-        Driver { connection, clock, shared, rejections }.run(permit).await;
     }
 }
 
@@ -155,7 +175,7 @@ struct Driver<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
-    async fn run(mut self, mut permit: Permit) {
+    async fn run(&mut self, mut permit: Permit) {
         let mut closing = permit.clone();
         let mut drain = std::pin::pin!(permit.reached(Phase::Draining));
         let mut close = std::pin::pin!(closing.reached(Phase::Closing));

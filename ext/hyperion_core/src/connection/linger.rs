@@ -18,7 +18,8 @@ pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mu
             return;
         }
         let io = wire.io_mut();
-        let mut sink = [0; 4096];
+        // On the heap: the future would be as large from the beginning of the connection.
+        let mut sink = vec![0; 4096];
         let mut left = LINGER_BYTES;
         while let Ok(count @ 1..) = io.read(&mut sink).await {
             left = left.saturating_sub(count);
