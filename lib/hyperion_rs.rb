@@ -2,6 +2,7 @@
 
 require_relative "hyperion_rs/configuration"
 require_relative "hyperion_rs/errors"
+require_relative "hyperion_rs/metrics"
 require_relative "hyperion_rs/native"
 require_relative "hyperion_rs/server"
 require_relative "hyperion_rs/version"

@@ -4,6 +4,7 @@ require "logger"
 require "tempfile"
 require "uri"
 require_relative "configuration"
+require_relative "metrics"
 require_relative "native"
 require_relative "pidfile"
 require_relative "sendfile"
@@ -18,11 +19,12 @@ module HyperionRs
   class Server
     attr_reader :app, :configuration, :logger
 
-    # `configuration` is a Configuration or a Hash of option names.
-    def initialize(app, configuration = {}, logger: nil, output: $stdout)
+    # `configuration` is a Configuration or a Hash of option names, `metrics` a Metrics that others may share.
+    def initialize(app, configuration = {}, logger: nil, metrics: nil, output: $stdout)
       @app = app
       @configuration = configuration.is_a?(Configuration) ? configuration : Configuration.new(configuration)
       @logger = logger || default_logger
+      @metrics = metrics
       @output = output
       @stopped = false
       @restarting = false
@@ -35,7 +37,7 @@ module HyperionRs
       @configuration.notices.each { |notice| @logger.warn(notice.to_s) }
       check_spill_dir
       Native.load!
-      native = Native::Server.new(served_app, @configuration.native_settings, @logger)
+      native = Native::Server.new(served_app, @configuration.native_settings, @logger, metrics.native)
       @urls = native.bind.freeze
       release_inherited
       @native = native
@@ -101,6 +103,11 @@ module HyperionRs
     # Counters of the running server, by name.
     def stats
       @native ? @native.stats : {}
+    end
+
+    # What the server counts; loads the native library.
+    def metrics
+      @metrics ||= Metrics.new
     end
 
     private

@@ -7,7 +7,7 @@ require_relative "latch"
 class FakeNative
   PORT = 41_234
 
-  attr_reader :app, :settings, :logger, :running
+  attr_reader :app, :settings, :logger, :metrics, :running
 
   # Takes its place for the example; answers the instances made.
   def self.install(example)
@@ -19,13 +19,15 @@ class FakeNative
         instances << self
       end
     end)
+    example.stub_const("HyperionRs::Native::Metrics", Class.new)
     instances
   end
 
-  def initialize(app, settings, logger)
+  def initialize(app, settings, logger, metrics)
     @app = app
     @settings = settings
     @logger = logger
+    @metrics = metrics
     @running = Latch.new
     @shutdown = Latch.new
     @runs = 0

@@ -17,6 +17,7 @@ mod input;
 mod jump;
 mod keys;
 mod log;
+mod metrics;
 mod respond;
 mod roots;
 mod server;
@@ -43,5 +44,6 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     site::define(ruby, native)?;
     input::define(ruby, native)?;
     writer::define(ruby, native)?;
+    metrics::define(ruby, native)?;
     server::define(ruby, native)
 }

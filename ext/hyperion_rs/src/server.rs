@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hyperion_core::listener::Inherited;
-use hyperion_core::metrics::Metrics;
 use hyperion_core::server::Running;
 use hyperion_core::tls::{Tls, TlsError};
 use hyperion_core::{Address, Observer, Server};
@@ -18,6 +17,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::errors::Class;
 use crate::fork::Ours;
 use crate::log::{Logger, Style};
+use crate::metrics::Metrics;
 use crate::roots::Roots;
 use crate::settings::{Settings, TlsSettings};
 use crate::site::{Door, Site};
@@ -31,7 +31,7 @@ pub(crate) struct NativeServer {
     roots: Opaque<Obj<Roots>>,
     settings: Settings,
     bridge: Arc<Bridge>,
-    metrics: Arc<Metrics>,
+    metrics: Opaque<Obj<Metrics>>,
     notices: Mutex<Option<Receiver<Notice>>>,
     bound: Mutex<Option<Server>>,
     running: OnceLock<Ours<Running>>,
@@ -44,12 +44,19 @@ pub(crate) struct NativeServer {
 impl DataTypeFunctions for NativeServer {
     fn mark(&self, marker: &gc::Marker) {
         marker.mark(self.roots);
+        marker.mark(self.metrics);
     }
 }
 
 impl NativeServer {
-    /// Takes the app, the Hash of `Configuration#native_settings` and a logger.
-    fn new(ruby: &Ruby, app: Value, settings: RHash, logger: Value) -> Result<Self, Error> {
+    /// Takes the app, the Hash of `Configuration#native_settings`, a logger, and what counts.
+    fn new(
+        ruby: &Ruby,
+        app: Value,
+        settings: RHash,
+        logger: Value,
+        metrics: Obj<Metrics>,
+    ) -> Result<Self, Error> {
         let settings = Settings::new(ruby, settings)?;
         let roots = Roots::new(ruby, app, Logger::new(logger, Style::Lines), &settings)?;
         let roots = ruby.obj_wrap(roots);
@@ -58,7 +65,7 @@ impl NativeServer {
             roots: roots.into(),
             settings,
             bridge,
-            metrics: Arc::default(),
+            metrics: metrics.into(),
             notices: Mutex::new(Some(notices)),
             bound: Mutex::default(),
             running: OnceLock::new(),
@@ -91,7 +98,7 @@ impl NativeServer {
         let bridge = rb_self.bridge.clone();
         gvl::prepare(ruby)?;
         let roots = ruby.get_inner(rb_self.roots);
-        let site = Site::open(ruby, roots, bridge.clone(), rb_self.metrics.clone())?;
+        let site = Site::open(ruby, roots, bridge.clone(), ruby.get_inner(rb_self.metrics).counters())?;
         let running = rb_self.start(ruby, server, site.clone())?;
         let mut supervisor = Supervisor::new(ruby, bridge, notices, roots.logger());
         let supervised = supervisor.supervise(running.finished()).and_then(|()| supervisor.join());
@@ -212,7 +219,7 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     let class = native.define_class("Server", ruby.class_object())?;
     class.undef_default_alloc_func();
     gvl::settle_class::<NativeServer>(ruby);
-    class.define_singleton_method("new", function!(NativeServer::new, 3))?;
+    class.define_singleton_method("new", function!(NativeServer::new, 4))?;
     class.define_method("bind", method!(NativeServer::bind, 0))?;
     class.define_method("run", method!(NativeServer::run, 0))?;
     class.define_method("shutdown", method!(NativeServer::shutdown, 0))?;
