@@ -4,6 +4,6 @@ mod h2;
 mod linger;
 
 pub(crate) use h2::{
-    Control, H2Reply, Part, Queue as H2Queue, SendBuf as H2SendBuf, Shared as H2Shared, rejected,
+    Connect, Control, H2Reply, Part, Queue as H2Queue, SendBuf as H2SendBuf, Shared as H2Shared, rejected,
     serve as serve_h2,
 };

@@ -10,16 +10,25 @@ use tokio::sync::Notify;
 
 use crate::body::BodySender;
 use crate::report::{Event, Level, Reporter};
-use crate::response::{Record, Reply, Response};
+use crate::response::{Head, Record, Reply, Response};
+use crate::stream::tunnel::Link;
 
-/// A response on its way to its stream.
+/// What the application answered, on its way to its stream.
 #[derive(Debug)]
 pub(crate) struct Completion {
     pub(crate) reply: Reply,
-    pub(crate) response: Response,
+    pub(crate) answer: Answer,
     pub(crate) record: Box<Record>,
-    /// A whole body that memory has no room for, and the sender that takes it.
-    pub(crate) spill: Option<(BodySender, Bytes)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A response.
+    Response(Response),
+    /// One with a whole body that memory has no room for, and the sender that takes it.
+    Spill(Response, BodySender, Bytes),
+    /// The application goes on by itself; with a head, after that.
+    Tunnel(Option<Head>, Link),
 }
 
 #[derive(Debug, Default)]
@@ -31,9 +40,17 @@ pub(crate) struct Reactor {
 impl Completion {
     /// Sends the response. A panic costs this response alone: the task that delivers is the only one there is.
     fn deliver(self, reporter: &(impl Reporter + ?Sized)) {
-        let Completion { reply, response, record, spill } = self;
+        let Completion { reply, answer, record } = self;
+        let mut spill = None;
         // What the panic leaves behind belongs to this stream and its connection.
-        let delivered = catch_unwind(AssertUnwindSafe(|| reply.deliver(response, record)));
+        let delivered = catch_unwind(AssertUnwindSafe(|| match answer {
+            Answer::Response(response) => reply.deliver(response, record),
+            Answer::Spill(response, sender, bytes) => {
+                spill = Some((sender, bytes));
+                reply.deliver(response, record);
+            }
+            Answer::Tunnel(head, link) => reply.tunnel(head, link, record),
+        }));
         if let Err(panic) = delivered {
             let reason = message(&*panic).to_owned();
             reporter.report(Level::Error, &Event::Panicked { reason });

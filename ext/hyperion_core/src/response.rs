@@ -1,6 +1,7 @@
 //! What the application answers.
 
 mod head;
+mod hijacked;
 mod record;
 mod responder;
 
@@ -9,12 +10,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
+use crate::stream::tunnel::Tunnel;
 
 pub use head::{Head, InvalidField};
+pub use hijacked::Hijacked;
 pub use record::Outcome;
 pub(crate) use record::{Answered, Record};
 pub(crate) use responder::Reply;
 pub use responder::Responder;
+
+pub use crate::stream::tunnel::Failure;
 
 /// A response: its head, and where its body comes from.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(crate) enum Payload {
     Stream(ResponseBody, Option<u64>),
     /// They are read from a file by the core.
     File(FileBody),
+    /// They are what the application writes to its end of a tunnel.
+    Tunnel(Tunnel),
 }
 
 impl Payload {
@@ -45,6 +52,7 @@ impl Payload {
             Payload::Full(bytes, _) => Some(bytes.len() as u64),
             Payload::Stream(_, len) => *len,
             Payload::File(file) => Some(file.len()),
+            Payload::Tunnel(_) => None,
         }
     }
 

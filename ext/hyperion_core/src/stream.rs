@@ -2,6 +2,7 @@
 
 mod download;
 mod remainder;
+pub(crate) mod tunnel;
 mod upload;
 
 pub(crate) use download::Download;

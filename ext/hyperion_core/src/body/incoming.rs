@@ -29,7 +29,15 @@ pub(super) const SMALL: usize = 64 * 1024;
 
 /// The reading end.
 #[derive(Debug)]
-pub struct Incoming(Arc<Mutex<State>>);
+pub struct Incoming {
+    state: Arc<Mutex<State>>,
+    /// Made from a [`Claim`].
+    claimed: bool,
+}
+
+/// The right to take the reading end from whoever has it.
+#[derive(Debug)]
+pub(crate) struct Claim(Arc<Mutex<State>>);
 
 /// The end that the stream's task fills.
 #[derive(Debug)]
@@ -51,6 +59,8 @@ struct State {
     /// Set by the first read, for a client that waits for a 100.
     wanted: bool,
     closed: bool,
+    /// Somebody else reads than the one who was given the reading end.
+    claimed: bool,
     feeder: Option<Waker>,
 }
 
@@ -65,9 +75,10 @@ pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
         flow: Some(flow),
         wanted: false,
         closed: false,
+        claimed: false,
         feeder: None,
     }));
-    (Feeder(state.clone()), Incoming(state))
+    (Feeder(state.clone()), Incoming { state, claimed: false })
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -77,7 +88,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl Incoming {
     /// The next chunk, `None` at the end of the body. One reader at a time: a later one replaces an earlier waker.
     pub fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
+        if state.claimed != self.claimed {
+            return Poll::Ready(Ok(None));
+        }
         if !state.wanted {
             state.wanted = true;
             state.wake_feeder();
@@ -98,15 +112,36 @@ impl Incoming {
 
     /// The trailers, once the body has ended.
     pub fn trailers(&self) -> Option<HeaderMap> {
-        lock(&self.0).trailers.clone()
+        lock(&self.state).trailers.clone()
     }
 
     /// Reads no further; what still comes is thrown away.
     pub fn close(&self) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
+        if state.claimed != self.claimed {
+            return;
+        }
         state.closed = true;
         state.discard();
         state.wake_feeder();
+    }
+}
+
+impl Incoming {
+    /// For one who may want to read the rest.
+    pub(crate) fn claim(&self) -> Claim {
+        Claim(self.state.clone())
+    }
+}
+
+impl Claim {
+    /// Takes the reading end; for the one who had it, the body ends here.
+    pub(crate) fn take(self) -> Incoming {
+        let mut state = lock(&self.0);
+        state.claimed = true;
+        state.wake_reader();
+        drop(state);
+        Incoming { state: self.0, claimed: true }
     }
 }
 

@@ -13,12 +13,13 @@ mod traffic;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Request as HttpRequest, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
 use crate::body::{Budgets, ConnectionMemory, RequestBody};
 use crate::config::{Config, Http2, MAX_WINDOW_SIZE};
@@ -36,7 +37,7 @@ use crate::writer::Wire;
 use clock::{Clock, Verdict};
 use gate::FrameGate;
 pub(crate) use outflow::Queue;
-pub(crate) use reply::{Control, H2Reply};
+pub(crate) use reply::{Connect, Control, H2Reply};
 pub(crate) use send_buf::SendBuf;
 use tap::Tap;
 pub(crate) use traffic::{Part, Traffic};
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
     pub(crate) memory: Arc<ConnectionMemory>,
     pub(crate) traffic: Arc<Traffic>,
+    /// Whether the graceful stop has begun.
+    draining: watch::Sender<bool>,
 }
 
 /// Resets that a peer may provoke from the `h2` crate over the life of a connection, before GOAWAY (CVE-2025-8671). What
@@ -71,6 +74,10 @@ const DATA_FRAME_BUDGET: usize = 1024 * 1024;
 const MIN_SEND_BUFFER: usize = 64 * 1024;
 
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
+
+/// From the beginning of a stop to the end of upgraded streams: requests that are in flight may have something to say
+/// to them.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it is over, whatever ends it. The future of an async function would have room for the
 /// stream twice, and idle connections are many.
@@ -112,7 +119,7 @@ async fn converse<T>(
     let Some(connection) = shake_hands(wire, &peer, &server, &mut permit).await else { return };
     let memory = ConnectionMemory::new(server.config.buffers.max_pending);
     let clock = Clock::new(&server.config.timeouts, blocked, traffic.clone());
-    let shared = Arc::new(Shared { server, peer, memory, traffic });
+    let shared = Arc::new(Shared { server, peer, memory, traffic, draining: watch::Sender::new(false) });
     let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
     let mut driver = Driver { connection, clock, shared, rejections };
     driver.run(permit).await;
@@ -184,6 +191,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         std::future::poll_fn(|cx| {
             if !draining && drain.as_mut().poll(cx).is_ready() {
                 draining = true;
+                self.shared.draining.send_replace(true);
                 self.connection.graceful_shutdown();
                 self.clock.drain();
             }
@@ -237,7 +245,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             reply.send_reset(Reason::REFUSED_STREAM);
             return rejected(shared, stream_id, "max_in_flight is reached");
         };
-        let reply = H2Reply::new(reply, request.method == Method::HEAD, shared.clone());
+        let reply = H2Reply::new(reply, &request, shared.clone());
         let record = Record::new(shared.server.clone(), slot, request.received_at);
         let responder = Responder::new(Reply::H2(reply), record, shared.budgets());
         self.dispatch(request, body, responder);
@@ -276,6 +284,13 @@ impl Shared {
             connection: self.memory.clone(),
             process: self.server.spill.clone(),
         }
+    }
+
+    /// Resolves when the stop has begun, and conversations without an end have had their time to part.
+    pub(crate) async fn parted(&self) {
+        // The sender is in `self`.
+        let _ = self.draining.subscribe().wait_for(|&draining| draining).await;
+        tokio::time::sleep(PARTING).await;
     }
 
     pub(crate) fn report(&self, level: Level, event: &Event<'_>) {

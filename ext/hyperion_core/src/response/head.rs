@@ -92,17 +92,31 @@ impl Head {
 
     /// All values of this name.
     pub fn get_all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-        let mut start = 0;
-        self.fields.iter().filter_map(move |(field, end)| {
-            let value = &self.values[start..*end as usize];
-            start = *end as usize;
-            (field == name).then_some(value)
-        })
+        self.fields().filter_map(move |(field, value)| (field == name).then_some(value))
     }
 
     /// The number in `content-length`, when there is a valid one.
     pub fn content_length(&self) -> Option<u64> {
         std::str::from_utf8(self.get(&CONTENT_LENGTH)?).ok()?.parse().ok()
+    }
+
+    /// All fields, in the order in which they were added.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+        let mut start = 0;
+        self.fields.iter().map(move |(name, end)| {
+            let value = &self.values[start..*end as usize];
+            start = *end as usize;
+            (name, value)
+        })
+    }
+
+    /// The same with another status, and without the fields for which `drop` is true.
+    pub(crate) fn changed(&self, status: StatusCode, drop: impl Fn(&HeaderName) -> bool) -> Self {
+        let mut head = Head::new(status);
+        for (name, value) in self.fields().filter(|(name, _)| !drop(name)) {
+            head.push(name.clone(), value).expect("fields that were let through before");
+        }
+        head
     }
 
     /// The fields as HTTP/2 sends them: connection-specific ones left out (RFC 9113, section 8.2.2), `date` and

@@ -101,6 +101,11 @@ impl Record {
         self.on_finish = Some(on_finish);
     }
 
+    /// What was to be called at the end.
+    pub(super) fn take_on_finish(&mut self) -> Option<OnFinish> {
+        self.on_finish.take()
+    }
+
     pub(super) fn tell(&mut self, listener: Listener) {
         self.answered = Some(listener);
     }

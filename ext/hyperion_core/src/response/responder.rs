@@ -1,15 +1,17 @@
 //! Answers one request, exactly once.
 
+use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use bytes::Bytes;
 use h2::Reason;
 use http::StatusCode;
 
-use super::{Answered, Head, Outcome, Payload, Record, Response};
-use crate::body::{BodySender, Budgets, FileBody, ResponseBody, outgoing};
+use super::{Answered, Failure, Head, Hijacked, Outcome, Payload, Record, Response};
+use crate::body::{BodySender, Budgets, Claim, FileBody, Incoming, ResponseBody, outgoing};
 use crate::connection::{Control, H2Reply};
-use crate::reactor::Completion;
+use crate::reactor::{Answer, Completion};
+use crate::stream::tunnel::Link;
 
 /// Where a response goes, by protocol.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) enum Reply {
 pub struct Responder {
     pending: Option<(Reply, Box<Record>)>,
     budgets: Budgets,
+    /// The body, when it is read while it arrives: a tunnel takes it over.
+    body: Option<Claim>,
 }
 
 impl Reply {
@@ -31,11 +35,18 @@ impl Reply {
             Reply::H2(reply) => reply.deliver(response, record),
         }
     }
+
+    /// Leaves the request to the application, after the head if there is one; on the reactor.
+    pub(crate) fn tunnel(self, head: Option<Head>, link: Link, record: Box<Record>) {
+        match self {
+            Reply::H2(reply) => reply.tunnel(head, link, record),
+        }
+    }
 }
 
 impl Responder {
     pub(crate) fn new(reply: Reply, record: Box<Record>, budgets: Budgets) -> Self {
-        Responder { pending: Some((reply, record)), budgets }
+        Responder { pending: Some((reply, record)), budgets, body: None }
     }
 
     /// The application can be called from now on, and not from when the head was complete.
@@ -71,7 +82,7 @@ impl Responder {
         }
         let (sender, body) = self.stream();
         let body = Payload::Stream(body, Some(bytes.len() as u64));
-        self.complete(Response { head, body }, Some((sender, bytes)));
+        self.complete(Answer::Spill(Response { head, body }, sender, bytes));
     }
 
     /// Sends a file, read by the core.
@@ -84,6 +95,33 @@ impl Responder {
         let (sender, body) = self.stream();
         self.respond(Response { head, body: Payload::Stream(body, None) });
         sender
+    }
+
+    /// Sends the head, and then what the application writes to the other end of `socket`, until it closes that. There it
+    /// can read what the client sends meanwhile. A client that has asked for another protocol takes a head with status
+    /// 101 for consent; where that has a status of its own, it is translated.
+    pub fn respond_tunnel(mut self, head: Head, socket: UnixStream) -> Failure {
+        let link = Link::new(socket, self.body.take());
+        let failure = link.failure();
+        self.complete(Answer::Tunnel(Some(head), link));
+        failure
+    }
+
+    /// Leaves the request to the application, which writes a response to the other end of `socket` as HTTP/1.1 does,
+    /// head and all. There it can read what the client sends meanwhile.
+    pub fn hijack(mut self, socket: UnixStream) -> Hijacked {
+        let before = self.pending.as_mut().and_then(|(_, record)| record.take_on_finish());
+        let hijacked = Hijacked::new(before);
+        let end = hijacked.clone();
+        self.on_finish(move |outcome| end.finish(outcome));
+        let link = Link::new(socket, self.body.take());
+        self.complete(Answer::Tunnel(None, link));
+        hijacked
+    }
+
+    /// Lets a tunnel take over the body that the application was given.
+    pub(crate) fn keep_claim(&mut self, body: &Incoming) {
+        self.body = Some(body.claim());
     }
 
     /// Sends an informational response (RFC 9110, section 15.2). A client that is gone does not hear it.
@@ -159,12 +197,12 @@ impl Responder {
     }
 
     fn respond(self, response: Response) {
-        self.complete(response, None);
+        self.complete(Answer::Response(response));
     }
 
-    fn complete(mut self, response: Response, spill: Option<(BodySender, Bytes)>) {
+    fn complete(mut self, answer: Answer) {
         if let Some((reply, record)) = self.pending.take() {
-            push(Completion { reply, response, record, spill });
+            push(Completion { reply, answer, record });
         }
     }
 
@@ -176,8 +214,8 @@ impl Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         if let Some((reply, record)) = self.pending.take() {
-            let response = self.plain(StatusCode::INTERNAL_SERVER_ERROR);
-            push(Completion { reply, response, record, spill: None });
+            let answer = Answer::Response(self.plain(StatusCode::INTERNAL_SERVER_ERROR));
+            push(Completion { reply, answer, record });
         }
     }
 }

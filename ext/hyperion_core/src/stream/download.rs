@@ -1,5 +1,7 @@
 //! Sends a response body under flow control, and lets go of a client that takes nothing.
 
+mod tunnel;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -14,6 +16,7 @@ use crate::connection::{H2Queue as Queue, H2SendBuf as SendBuf, H2Shared as Shar
 use crate::limits::Patience;
 use crate::report::{Event, Level};
 use crate::response::{Outcome, Payload, Record};
+use crate::stream::tunnel::Tunnel;
 
 /// A response body on its way out.
 pub(crate) struct Download {
@@ -40,6 +43,8 @@ enum Abort {
     Application,
     /// The body is not as long as the head said (RFC 9113, section 8.1.1).
     Length(u64),
+    /// What the application wrote by hand is not what it said.
+    Malformed(String),
     /// A file could not be read.
     Io(io::Error),
 }
@@ -69,9 +74,16 @@ impl Download {
         let sent = match body {
             Payload::Stream(body, _) => self.send_stream(body, length).await,
             Payload::File(file) => self.send_file(file).await,
+            Payload::Tunnel(tunnel) => self.send_tunnel(tunnel, false).await,
             Payload::Full(bytes, charge) => self.push(bytes, charge, true).await,
             Payload::Empty => self.finish(),
         };
+        self.settle(sent).await;
+    }
+
+    /// Sends what the application writes in a conversation with the client.
+    pub(crate) async fn converse(mut self, tunnel: Tunnel) {
+        let sent = self.send_tunnel(tunnel, true).await;
         self.settle(sent).await;
     }
 
@@ -225,9 +237,11 @@ impl Download {
             Abort::TimedOut => (Outcome::TimedOut, Reason::CANCEL),
             Abort::Application => (Outcome::Failed, Reason::INTERNAL_ERROR),
             Abort::Length(length) => {
-                let reason = format!("content-length is {length}, the body has another length");
-                let stream_id = self.stream.stream_id().as_u32();
-                self.shared.report(Level::Warn, &Event::ResponseError { stream_id, reason });
+                self.complain(format!("content-length is {length}, the body has another length"));
+                (Outcome::Failed, Reason::INTERNAL_ERROR)
+            }
+            Abort::Malformed(reason) => {
+                self.complain(reason);
                 (Outcome::Failed, Reason::INTERNAL_ERROR)
             }
             Abort::Io(error) => {
@@ -238,6 +252,11 @@ impl Download {
         };
         self.end(outcome);
         self.stream.send_reset(reason);
+    }
+
+    fn complain(&self, reason: String) {
+        let stream_id = self.stream.stream_id().as_u32();
+        self.shared.report(Level::Warn, &Event::ResponseError { stream_id, reason });
     }
 
     fn end(&mut self, outcome: Outcome) {

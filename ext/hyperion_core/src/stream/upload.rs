@@ -82,7 +82,12 @@ pub(crate) fn pass_on(request: Request, mut body: RecvStream, mut responder: Res
     let timed = !request.is_grpc() && request.connect_protocol.is_none();
     let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
     let (control, answered) = (responder.share_control(), responder.answered());
+    responder.keep_claim(&incoming);
     let mut upload = Upload::new(body, shared.clone());
+    if request.connect_protocol.is_some() {
+        // It is no body, but a conversation.
+        upload.left = u64::MAX;
+    }
     tokio::spawn({
         let shared = shared.clone();
         async move {

@@ -9,6 +9,7 @@ use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, Pus
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::{Head, Outcome};
 use hyperion_core::{Address, Config, Exchange, Handler, Observer, Peer, Service};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -222,6 +223,13 @@ pub async fn push(sender: &BodySender, mut chunk: Bytes) -> Result<(), PushError
 
 pub async fn read(body: &Incoming) -> Result<Option<Bytes>, BodyError> {
     std::future::poll_fn(|cx| body.poll_read(cx)).await
+}
+
+/// A socket to be handed over, and the application's end of it.
+pub fn sockets() -> (std::os::unix::net::UnixStream, UnixStream) {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    (ours, UnixStream::from_std(theirs).unwrap())
 }
 
 pub fn whole(body: &Collected) -> Vec<u8> {

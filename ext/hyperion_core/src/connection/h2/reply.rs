@@ -1,16 +1,19 @@
 //! Sends one response on its stream.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use h2::Reason;
 use h2::server::SendResponse;
-use http::{HeaderMap, Response as HttpResponse, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
+use http::{HeaderMap, Method, Response as HttpResponse, StatusCode, Version};
 
 use super::{SendBuf, Shared};
 use crate::report::{Event, Level};
+use crate::request::Request;
 use crate::response::{Head, Outcome, Payload, Record, Response};
 use crate::stream;
+use crate::stream::tunnel::{Link, answer_by_hand};
 
 /// The answering end of a stream.
 #[derive(Debug)]
@@ -18,7 +21,17 @@ pub(crate) struct H2Reply {
     send: Send,
     stream_id: u32,
     is_head: bool,
+    connect: Option<Connect>,
     shared: Arc<Shared>,
+}
+
+/// What an extended CONNECT asks for (RFC 8441, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connect {
+    /// A WebSocket. Applications know it as the upgrade of HTTP/1.1, and accept it by status 101.
+    WebSocket,
+    /// Something else.
+    Other,
 }
 
 #[derive(Debug)]
@@ -59,8 +72,14 @@ impl Control {
 }
 
 impl H2Reply {
-    pub(super) fn new(send: SendResponse<SendBuf>, is_head: bool, shared: Arc<Shared>) -> Self {
-        H2Reply { stream_id: send.stream_id().as_u32(), send: Send::Own(send), is_head, shared }
+    pub(super) fn new(send: SendResponse<SendBuf>, request: &Request, shared: Arc<Shared>) -> Self {
+        H2Reply {
+            stream_id: request.stream_id,
+            send: Send::Own(send),
+            is_head: request.method == Method::HEAD,
+            connect: Connect::of(request),
+            shared,
+        }
     }
 
     pub(crate) fn is_head(&self) -> bool {
@@ -88,8 +107,48 @@ impl H2Reply {
     /// Whether the stream was reset or the connection is gone.
     pub(crate) fn is_disconnected(&mut self) -> bool {
         // Nobody waits for the reset: the one who answers asks again, or finds out.
-        let mut cx = Context::from_waker(Waker::noop());
-        self.send.with(|send| send.poll_reset(&mut cx).is_ready())
+        self.poll_gone(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Ready when the stream was reset or the connection is gone.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.send.with(|send| send.poll_reset(cx).map(drop))
+    }
+
+    pub(crate) fn connect(&self) -> Option<Connect> {
+        self.connect
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether this head, before what the application writes by hand, is consent to an extended CONNECT.
+    fn accepts(&self, head: &Head) -> bool {
+        let status = head.status();
+        self.connect.is_some() && (status == StatusCode::SWITCHING_PROTOCOLS || status.is_success())
+    }
+
+    /// Leaves the stream to the application.
+    pub(crate) fn tunnel(self, head: Option<Head>, link: Link, record: Box<Record>) {
+        let tunnel = match link.open(self.connect.is_some()) {
+            Ok(tunnel) => tunnel,
+            Err(error) => {
+                self.complain(format!("the application's socket failed: {error}"));
+                return self.deliver_plain(StatusCode::INTERNAL_SERVER_ERROR, record);
+            }
+        };
+        let Some(head) = head else {
+            tokio::spawn(answer_by_hand(self, tunnel, record));
+            return;
+        };
+        self.deliver(Response { head, body: Payload::Tunnel(tunnel) }, record);
+    }
+
+    /// Sends a response of ours.
+    pub(crate) fn deliver_plain(self, status: StatusCode, record: Box<Record>) {
+        let response = Response::plain(status, &self.shared.memory);
+        self.deliver(response, record);
     }
 
     /// Ends the stream without a response.
@@ -99,7 +158,12 @@ impl H2Reply {
 
     /// Sends the response. What flow control does not let through at once becomes a task.
     pub(crate) fn deliver(mut self, response: Response, mut record: Box<Record>) {
-        let Response { head, body } = response;
+        let Response { mut head, mut body } = response;
+        let mut upgraded = false;
+        if let Payload::Tunnel(tunnel) = &mut body {
+            upgraded = self.accepts(&head);
+            head = if upgraded { consent(&head) } else { tunnel.outbound.begin(head) };
+        }
         let bodiless = self.is_head || has_no_body(head.status());
         let length = if bodiless { None } else { self.content_length(&head, &body) };
         // After its length was settled: whether a pushed body has one must not depend on who was faster.
@@ -127,6 +191,10 @@ impl H2Reply {
                     let _ = stream.send_data(buffer, true);
                 }
             }
+            Payload::Tunnel(tunnel) if upgraded => {
+                let download = stream::Download::new(stream, self.shared, record);
+                tokio::spawn(download.converse(tunnel));
+            }
             body => {
                 let download = stream::Download::new(stream, self.shared, record);
                 tokio::spawn(download.send(body, promised));
@@ -148,9 +216,25 @@ impl H2Reply {
         Some(length)
     }
 
-    fn complain(&self, reason: String) {
+    pub(crate) fn complain(&self, reason: String) {
         self.shared.report(Level::Warn, &Event::ResponseError { stream_id: self.stream_id, reason });
     }
+}
+
+impl Connect {
+    fn of(request: &Request) -> Option<Self> {
+        let protocol = request.connect_protocol.as_ref()?;
+        Some(if protocol.eq_ignore_ascii_case(b"websocket") { Connect::WebSocket } else { Connect::Other })
+    }
+}
+
+/// The head by which an extended CONNECT is accepted (RFC 8441, section 5; RFC 9110, section 9.3.6).
+fn consent(head: &Head) -> Head {
+    let status = match head.status() {
+        StatusCode::SWITCHING_PROTOCOLS => StatusCode::OK,
+        status => status,
+    };
+    head.changed(status, |name| *name == SEC_WEBSOCKET_ACCEPT || *name == CONTENT_LENGTH)
 }
 
 /// A body that was pushed is as good as a whole one, once it has been finished.

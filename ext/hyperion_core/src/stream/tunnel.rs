@@ -1,0 +1,67 @@
+//! A tunnel: one end of a pair of sockets, of which the application has the other. What the application writes goes to
+//! the client, what the client sends goes to the application. The kernel's buffers are all that waits in between: a
+//! side that does not read holds up the other one.
+
+mod hijack;
+mod inbound;
+mod outbound;
+mod raw_head;
+
+use std::io;
+use std::os::unix::net::UnixStream as Socket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tokio::net::UnixStream;
+
+use crate::body::{Claim, Incoming};
+pub(crate) use hijack::answer_by_hand;
+pub(crate) use inbound::Inbound;
+pub(crate) use outbound::{Broken, Outbound, Piece};
+
+/// What is needed to open a tunnel, from whichever thread it comes.
+#[derive(Debug)]
+pub(crate) struct Link {
+    socket: Socket,
+    body: Option<Incoming>,
+    failed: Arc<AtomicBool>,
+}
+
+/// Both directions.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    pub(crate) outbound: Outbound,
+    pub(crate) inbound: Inbound,
+}
+
+/// Tells a tunnel that the application failed: what it wrote is not all that it would have written.
+#[derive(Debug)]
+pub struct Failure(Arc<AtomicBool>);
+
+impl Failure {
+    /// To be called before the application's end is closed.
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+impl Link {
+    /// The rest of the request's body is the first that the application reads.
+    pub(crate) fn new(socket: Socket, body: Option<Claim>) -> Self {
+        Link { socket, body: body.map(Claim::take), failed: Arc::default() }
+    }
+
+    pub(crate) fn failure(&self) -> Failure {
+        Failure(self.failed.clone())
+    }
+
+    /// Opens the tunnel; on the reactor. The end of the request is the end of what the application reads in an
+    /// `upgrade` alone: elsewhere an end means to it that the client is gone.
+    pub(crate) fn open(self, upgrade: bool) -> io::Result<Tunnel> {
+        let Link { socket, body, failed } = self;
+        socket.set_nonblocking(true)?;
+        let (reader, writer) = UnixStream::from_std(socket)?.into_split();
+        let inbound = Inbound::new(body, writer, upgrade);
+        Ok(Tunnel { outbound: Outbound::new(reader, failed), inbound })
+    }
+}
