@@ -29,7 +29,7 @@ RSpec.describe "extended CONNECT (RFC 8441)" do
       stream.end("pong");
       return stream.outcome;
     JAVASCRIPT
-    expect(told).to include(status: 200, body: "CONNECT [\"websocket\"] /chat\nPINGPONG", reset: "NO_ERROR")
+    expect(told).to include(status: 200, body: "GET [\"websocket\"] /chat\nPINGPONG", reset: "NO_ERROR")
   end
 
   it "is not implemented without a protocol" do

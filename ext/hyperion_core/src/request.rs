@@ -1,5 +1,6 @@
 //! The head of a request, validated.
 
+mod upgrade;
 mod validate;
 
 use std::sync::Arc;
@@ -23,13 +24,14 @@ pub enum Protocol {
 /// A request head that every layer above may rely on.
 #[derive(Debug)]
 pub struct Request {
-    /// The method, as sent.
+    /// The method, as sent; GET for a WebSocket, however that is asked for.
     pub method: Method,
     /// Path and query as sent, still percent-encoded; `*` for `OPTIONS *`.
     pub target: http::uri::PathAndQuery,
     /// `host` or `host:port`, as sent in `:authority`, else in `host`.
     pub authority: HeaderValue,
-    /// All fields, in the order in which they came, `host` left out.
+    /// All fields, in the order in which they came, `host` left out. With those of an upgrade, when an extended CONNECT
+    /// asks for a WebSocket.
     pub headers: HeaderMap,
     /// The number that a valid `content-length` gave.
     pub content_length: Option<u64>,
@@ -52,7 +54,7 @@ impl Request {
         stream_id: u32,
         peer: Arc<Peer>,
     ) -> Result<Self, Malformed> {
-        let http::request::Parts { method, uri, mut headers, extensions, .. } = parts;
+        let http::request::Parts { mut method, uri, mut headers, extensions, .. } = parts;
         validate::fields(&headers)?;
         let content_length = validate::content_length(&headers)?;
         let authority = validate::authority(uri.authority(), &headers)?;
@@ -62,6 +64,10 @@ impl Request {
             .get::<h2::ext::Protocol>()
             .map(|protocol| Bytes::copy_from_slice(protocol.as_str().as_bytes()));
         let target = validate::target(&method, uri.path_and_query, connect_protocol.is_some())?;
+        if connect_protocol.as_deref().is_some_and(upgrade::is_websocket) {
+            method = Method::GET;
+            upgrade::dress(&mut headers);
+        }
         Ok(Request {
             method,
             target,
@@ -99,6 +105,11 @@ impl Request {
         self.method == Method::POST
             && self.headers.get(CONTENT_TYPE).is_some_and(grpc)
             && self.headers.contains_key(TE)
+    }
+
+    /// Whether an extended CONNECT asks for a WebSocket.
+    pub(crate) fn is_connect_for_websocket(&self) -> bool {
+        self.connect_protocol.as_deref().is_some_and(upgrade::is_websocket)
     }
 
     /// Whether a value of this field must not stay in caches or logs.

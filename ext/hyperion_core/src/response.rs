@@ -17,7 +17,7 @@ pub use hijacked::Hijacked;
 pub use record::Outcome;
 pub(crate) use record::{Answered, Record};
 pub(crate) use responder::Reply;
-pub use responder::Responder;
+pub use responder::{Responder, Upgrade};
 
 pub use crate::stream::tunnel::Failure;
 

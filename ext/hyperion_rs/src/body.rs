@@ -7,15 +7,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
 use hyperion_core::body::FileBody;
-use hyperion_core::response::{Head, Responder};
+use hyperion_core::response::{Head, Responder, Upgrade};
 use magnus::prelude::*;
 use magnus::rb_sys::AsRawValue;
 use magnus::typed_data::Obj;
 use magnus::{Error, RArray, RModule, RString, Ruby, Value};
 
-use crate::respond::{self, Triple};
+use crate::respond::{self, Triple, Wishes};
 use crate::writer::Writer;
-use crate::{gvl, keys};
+use crate::{gvl, hijack, keys};
 
 /// Bytes of a complete body that are handed over in one message; a longer one goes piece by piece.
 const WHOLE: usize = 256 * 1024;
@@ -94,14 +94,25 @@ impl Streaming {
         body: &Body,
         input: Value,
     ) -> Result<Sent, Error> {
-        let Triple { head, hijack, .. } = triple;
+        let Triple { head, wishes, .. } = triple;
         let value = body.value;
         if responder.is_head() || matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             responder.respond_empty(head);
             return Ok(Sent::Whole);
         }
-        if let Some(callable) = hijack {
-            return self.call(ruby, responder, head, callable, input);
+        if let Some(upgrade) = responder.upgrade()
+            && consents(upgrade, &head, &wishes)
+        {
+            return switch(ruby, responder, head, &wishes, value);
+        }
+        if head.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(respond::invalid(
+                ruby,
+                "status 101, and the client has not asked for another protocol",
+            ));
+        }
+        if let Some(callable) = wishes.hijack {
+            return hijack::hand_over(ruby, responder, head, callable).map(|()| Sent::Kept);
         }
         if let Some(array) = RArray::from_value(value) {
             return send_array(ruby, responder, head, array);
@@ -166,6 +177,33 @@ impl Streaming {
         guarded(&writer, called)?;
         Ok(Sent::Kept)
     }
+}
+
+/// Whether the application agrees to the protocol that the client has asked for.
+fn consents(upgrade: Upgrade, head: &Head, wishes: &Wishes) -> bool {
+    let status = head.status();
+    let success_says_so = upgrade == Upgrade::Connect || wishes.protocol.is_some();
+    status == StatusCode::SWITCHING_PROTOCOLS || status.is_success() && success_says_so
+}
+
+/// Switches protocols: the body talks to the client by a socket.
+fn switch(
+    ruby: &Ruby,
+    responder: Responder,
+    head: Head,
+    wishes: &Wishes,
+    body: Value,
+) -> Result<Sent, Error> {
+    let callable = match wishes.hijack {
+        Some(callable) => callable,
+        None if body.respond_to(*keys::CALL, false)? => body,
+        // An application that knows nothing of it has answered as it does to a GET.
+        None => {
+            responder.respond_plain(StatusCode::NOT_IMPLEMENTED);
+            return Ok(Sent::Whole);
+        }
+    };
+    hijack::hand_over(ruby, responder, head, callable).map(|()| Sent::Kept)
 }
 
 /// A body that failed is not whole: the client must see that.

@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderName, Method};
 use hyperion_core::request::Request;
 use magnus::prelude::*;
 use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
+use magnus::typed_data::Obj;
 use magnus::{Error, IntoValue, RHash, Ruby, Value};
 use rb_sys::VALUE;
 
 use crate::handle::EarlyHints;
+use crate::hijack::Hijack;
 use crate::input::Input;
 use crate::keys::{self, Keys};
 use crate::settings::Settings;
@@ -68,11 +70,8 @@ pub(crate) fn template(ruby: &Ruby, settings: &Settings, tls: bool, errors: Valu
         version.freeze();
         env.aset(text("rack.version"), version)?;
         env.aset(text("HTTP_VERSION"), text("HTTP/2"))?;
-    } else {
-        // That a response may have the header `rack.hijack`. Rack 2 promises by it a whole connection as well, which a
-        // stream is not.
-        env.aset(text("rack.hijack?"), true)?;
     }
+    env.aset(text("rack.hijack?"), true)?;
     env.freeze();
     Ok(env)
 }
@@ -83,6 +82,7 @@ pub(crate) fn build(
     template: RHash,
     request: &Request,
     input: &Input,
+    hijack: Obj<Hijack>,
     hints: Option<EarlyHints>,
     rack_version: (u32, u32),
 ) -> Result<RHash, Error> {
@@ -96,6 +96,7 @@ pub(crate) fn build(
         request_line(ruby, &keys, &mut pairs, request, rack_version);
         pairs.push(keys.remote_addr, peer::address(ruby, &keys, &request.peer.remote));
         pairs.push(keys.rack_input, input.value.as_raw());
+        pairs.push(keys.hijack, hijack.as_raw());
         if let Some(hints) = hints {
             pairs.push(keys.early_hints, hints.as_raw());
         }
@@ -107,7 +108,9 @@ pub(crate) fn build(
         hash
     })?;
     // SAFETY: `rb_hash_dup` answered a Hash.
-    Ok(unsafe { RHash::from_value(Value::from_raw(env)).unwrap_unchecked() })
+    let env = unsafe { RHash::from_value(Value::from_raw(env)).unwrap_unchecked() };
+    hijack.belong_to(env);
+    Ok(env)
 }
 
 fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, rack_version: (u32, u32)) {

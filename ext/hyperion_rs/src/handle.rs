@@ -1,11 +1,12 @@
 //! The responder of a request, shared between the worker and the objects that the application got.
 
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 use hyperion_core::report::Level;
-use hyperion_core::response::{Head, Outcome, Responder};
+use hyperion_core::response::{Head, Hijacked, Outcome, Responder};
 use magnus::prelude::*;
 use magnus::{Error, RHash, RModule, Ruby, TypedData, gc, method};
 
@@ -15,27 +16,74 @@ use crate::{gvl, respond};
 
 /// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
 #[derive(Clone, Debug)]
-pub(crate) struct Pending(Arc<Mutex<Option<Ours<Responder>>>>);
+pub(crate) struct Pending(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+enum State {
+    Waiting(Ours<Responder>),
+    /// The application answers by itself.
+    Hijacked(Ours<Hijacked>),
+    Answered,
+}
 
 impl Pending {
     pub(crate) fn new(responder: Responder) -> Self {
-        Pending(Arc::new(Mutex::new(Some(Ours::new(responder)))))
+        Pending(Arc::new(Mutex::new(State::Waiting(Ours::new(responder)))))
     }
 
     /// The responder, for the response. `None` when it was answered before.
     pub(crate) fn take(&self) -> Option<Responder> {
-        self.lock().take().map(Ours::into_inner)
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Answered) {
+            State::Waiting(responder) => Some(responder.into_inner()),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// Leaves the request to the application; false when it was answered before.
+    pub(crate) fn hijack(&self, socket: UnixStream) -> bool {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Answered) {
+            State::Waiting(responder) if !responder.is_elsewhere() => {
+                *state = State::Hijacked(Ours::new(responder.into_inner().hijack(socket)));
+                true
+            }
+            other => {
+                *state = other;
+                false
+            }
+        }
+    }
+
+    /// What tells of the end, when the application answers by itself.
+    pub(crate) fn hijacked(&self) -> Option<Hijacked> {
+        match &*self.lock() {
+            State::Hijacked(hijacked) => Some(Hijacked::clone(hijacked)),
+            State::Waiting(_) | State::Answered => None,
+        }
     }
 
     /// Calls `on_finish` when the response is over; see [`Responder::on_finish`].
     pub(crate) fn on_finish(&self, on_finish: impl FnOnce(Outcome) + Send + 'static) {
-        if let Some(responder) = self.lock().as_mut() {
+        if let Some(responder) = self.lock().responder() {
             responder.on_finish(on_finish);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Ours<Responder>>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn responder(&mut self) -> Option<&mut Responder> {
+        match self {
+            State::Waiting(responder) => Some(responder),
+            State::Hijacked(_) | State::Answered => None,
+        }
     }
 }
 
@@ -71,7 +119,7 @@ impl EarlyHints {
             let line = format!("rack.early_hints: only the first {MAX_HINTS} of a request are sent");
             return rb_self.logger.write(ruby, Level::Debug, line);
         }
-        if let Some(responder) = rb_self.pending.lock().as_mut().filter(|_| before < MAX_HINTS) {
+        if let Some(responder) = rb_self.pending.lock().responder().filter(|_| before < MAX_HINTS) {
             responder.inform(head);
         }
         Ok(())

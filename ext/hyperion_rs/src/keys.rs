@@ -39,6 +39,8 @@ keys! {
     content_length = "CONTENT_LENGTH",
     rack_input = "rack.input",
     early_hints = "rack.early_hints",
+    hijack = "rack.hijack",
+    hijack_io = "rack.hijack_io",
     response_finished = "rack.response_finished",
     protocol = "rack.protocol",
     trailers = "hyperion_rs.trailers",

@@ -13,6 +13,7 @@ mod finish;
 mod fork;
 mod gvl;
 mod handle;
+mod hijack;
 mod input;
 mod jump;
 mod keys;
@@ -40,6 +41,7 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     keys::init(ruby);
     env::init(ruby);
     handle::define(ruby, native)?;
+    hijack::define(ruby, native)?;
     roots::define(ruby, native)?;
     site::define(ruby, native)?;
     input::define(ruby, native)?;

@@ -15,8 +15,17 @@ pub(crate) struct Triple {
     pub(crate) status: Value,
     pub(crate) headers: Value,
     pub(crate) body: Value,
-    /// The callable of a `rack.hijack` response header: it writes the body itself.
+    /// What the response headers `rack.*` say to the server.
+    pub(crate) wishes: Wishes,
+}
+
+/// What an application wants of the server beside a response.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    /// `rack.hijack`: a callable that writes the body itself.
     pub(crate) hijack: Option<Value>,
+    /// `rack.protocol`: the protocol that is switched to.
+    pub(crate) protocol: Option<Value>,
 }
 
 impl Triple {
@@ -41,9 +50,9 @@ impl Triple {
         let (status, headers, body): (Value, Value, Value) =
             (triple.entry(0)?, triple.entry(1)?, triple.entry(2)?);
         let mut head = Head::new(status_code(ruby, status)?);
-        let hijack = fields(ruby, &mut head, headers)?;
+        let wishes = fields(ruby, &mut head, headers)?;
         check_length(ruby, &head)?;
-        Ok(Triple { head, status, headers, body, hijack })
+        Ok(Triple { head, status, headers, body, wishes })
     }
 }
 
@@ -57,9 +66,11 @@ fn status_code(ruby: &Ruby, status: Value) -> Result<StatusCode, Error> {
         .to_u16()
         .ok()
         .and_then(|number| StatusCode::from_u16(number).ok())
-        // 1xx is sent by other means (RFC 9110, section 15.2).
-        .filter(|status| !status.is_informational())
-        .ok_or_else(|| invalid(ruby, format_args!("status must be from 200 to 999, is {}", status.inspect())))
+        // The others are sent by other means (RFC 9110, section 15.2).
+        .filter(|&status| !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS)
+        .ok_or_else(|| {
+            invalid(ruby, format_args!("status must be 101 or from 200 to 999, is {}", status.inspect()))
+        })
 }
 
 /// A length that clients understand in two ways is how one response becomes two (RFC 9112, section 11.2).
@@ -76,32 +87,26 @@ fn check_length(ruby: &Ruby, head: &Head) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds the fields of a Hash, or of what yields pairs. Answers the value of `rack.hijack`.
-pub(crate) fn fields(ruby: &Ruby, head: &mut Head, headers: Value) -> Result<Option<Value>, Error> {
-    let mut hijack = None;
+/// Adds the fields of a Hash, or of what yields pairs. Answers what is for the server.
+pub(crate) fn fields(ruby: &Ruby, head: &mut Head, headers: Value) -> Result<Wishes, Error> {
+    let mut wishes = Wishes::default();
     match RHash::from_value(headers) {
         Some(hash) => hash.foreach(|name: Value, value: Value| {
-            add(ruby, head, &mut hijack, name, value)?;
+            add(ruby, head, &mut wishes, name, value)?;
             Ok(ForEach::Continue)
         })?,
         None => {
             let pairs: RArray = headers.funcall("to_a", ())?;
             for pair in pairs.into_iter() {
                 let (name, value) = <(Value, Value)>::try_convert(pair)?;
-                add(ruby, head, &mut hijack, name, value)?;
+                add(ruby, head, &mut wishes, name, value)?;
             }
         }
     }
-    Ok(hijack)
+    Ok(wishes)
 }
 
-fn add(
-    ruby: &Ruby,
-    head: &mut Head,
-    hijack: &mut Option<Value>,
-    name: Value,
-    value: Value,
-) -> Result<(), Error> {
+fn add(ruby: &Ruby, head: &mut Head, wishes: &mut Wishes, name: Value, value: Value) -> Result<(), Error> {
     let name = match RString::from_value(name) {
         Some(name) => name,
         None => name.funcall("to_s", ())?,
@@ -109,9 +114,12 @@ fn add(
     let field = match names::lookup(ruby, name) {
         Ok(field) => field,
         Err(names::Unusable::Private(private)) => {
-            if private == "rack.hijack" {
-                *hijack = Some(value).filter(|value| !value.is_nil());
-            }
+            let wish = match private.as_str() {
+                "rack.hijack" => &mut wishes.hijack,
+                "rack.protocol" => &mut wishes.protocol,
+                _ => return Ok(()),
+            };
+            *wish = Some(value).filter(|value| !value.is_nil());
             return Ok(());
         }
         Err(names::Unusable::Invalid) => {
@@ -163,7 +171,7 @@ pub(crate) fn trailers(ruby: &Ruby, trailers: Value) -> Result<Option<Head>, Err
         let name: RString = name.funcall("to_s", ())?;
         // SAFETY: the bytes are compared, and nothing of Ruby is called meanwhile.
         if !unsafe { name.as_slice() }.starts_with(b":") {
-            add(ruby, &mut head, &mut None, name.as_value(), value)?;
+            add(ruby, &mut head, &mut Wishes::default(), name.as_value(), value)?;
         }
         Ok(ForEach::Continue)
     })?;

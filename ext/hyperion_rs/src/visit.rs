@@ -9,7 +9,7 @@ use hyperion_core::Exchange;
 use hyperion_core::metrics::{Metric, Timer};
 use hyperion_core::report::Level;
 use hyperion_core::request::Request;
-use hyperion_core::response::Outcome;
+use hyperion_core::response::{Hijacked, Outcome};
 use magnus::error::ErrorType;
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, Ruby, Value};
@@ -20,6 +20,7 @@ use crate::errors::{self, Class};
 use crate::finish::Finish;
 use crate::fork::Home;
 use crate::handle::Pending;
+use crate::hijack::Hijack;
 use crate::input::Input;
 use crate::respond::Triple;
 use crate::roots::Roots;
@@ -60,7 +61,9 @@ impl Visit<'_> {
         };
         let template = roots.template(self.ruby, &request);
         let hints = roots.early_hints(&pending);
-        let env = match env::build(self.ruby, template, &request, &input, hints, roots.rack_version()) {
+        let hijack = self.ruby.obj_wrap(Hijack::new(pending.clone()));
+        let env = env::build(self.ruby, template, &request, &input, hijack, hints, roots.rack_version());
+        let env = match env {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),
         };
@@ -90,6 +93,9 @@ impl Visit<'_> {
             return Err(self.left_behind());
         }
         self.site.metrics.observe(Timer::AppTime, started.elapsed());
+        if let Some(hijacked) = pending.hijacked() {
+            return self.left_alone(&hijacked, env, answered, what).map(|()| Sent::Kept);
+        }
         match answered {
             Ok(answer) => self.answer(pending, env, answer, input, what),
             Err(error) => {
@@ -151,6 +157,31 @@ impl Visit<'_> {
             }),
             _ => closed,
         }
+    }
+
+    /// The application has taken the request over: what it has answered counts for nothing, but for a body to be closed.
+    fn left_alone(
+        &self,
+        hijacked: &Hijacked,
+        env: RHash,
+        answered: Result<Value, Error>,
+        what: RequestLine<'_>,
+    ) -> Result<(), Error> {
+        let ended = match answered {
+            Ok(answer) => {
+                let body = RArray::from_value(answer).filter(|triple| triple.len() == 3);
+                body.map_or(Ok(()), |triple| self.close(&self.body(triple.entry(2)?)))
+            }
+            Err(error) => self.body_failed(what, error),
+        };
+        and_then_always(ended, || {
+            if self.has_callbacks(env) {
+                let id = self.roots.remember(self.ruby, (env, None, None, None))?;
+                let site = self.site.clone();
+                hijacked.on_finish(move |outcome| site.finish(id, outcome));
+            }
+            Ok(())
+        })
     }
 
     fn body(&self, value: Value) -> Body {

@@ -62,6 +62,11 @@ impl Head {
         self.status
     }
 
+    /// The same with another status.
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Head { status, ..self }
+    }
+
     /// Adds one field line. Blanks around the value are dropped (RFC 9110, section 5.5).
     pub fn push(&mut self, name: HeaderName, value: &[u8]) -> Result<(), InvalidField> {
         if let Some(&byte) = value.iter().find(|&&byte| is_control(byte)) {

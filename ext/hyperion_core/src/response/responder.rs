@@ -13,6 +13,13 @@ use crate::connection::{Control, H2Reply};
 use crate::reactor::{Answer, Completion};
 use crate::stream::tunnel::Link;
 
+/// How a client has asked for another protocol than HTTP, and what it takes for consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Extended CONNECT (RFC 8441): a status of success, into which 101 is translated.
+    Connect,
+}
+
 /// Where a response goes, by protocol.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -181,6 +188,14 @@ impl Responder {
         match &mut self.pending {
             Some((Reply::H2(reply), _)) => reply.is_disconnected(),
             None => false,
+        }
+    }
+
+    /// Whether, and how, the client has asked for another protocol.
+    pub fn upgrade(&self) -> Option<Upgrade> {
+        match &self.pending {
+            Some((Reply::H2(reply), _)) => reply.connect().map(|_| Upgrade::Connect),
+            None => None,
         }
     }
 

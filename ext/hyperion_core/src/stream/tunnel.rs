@@ -55,8 +55,7 @@ impl Link {
         Failure(self.failed.clone())
     }
 
-    /// Opens the tunnel; on the reactor. The end of the request is the end of what the application reads in an
-    /// `upgrade` alone: elsewhere an end means to it that the client is gone.
+    /// Opens the tunnel; on the reactor.
     pub(crate) fn open(self, upgrade: bool) -> io::Result<Tunnel> {
         let Link { socket, body, failed } = self;
         socket.set_nonblocking(true)?;

@@ -188,7 +188,7 @@ async fn the_socket_has_what_is_left_of_the_request() {
     let mut rest = [0; 5];
     app.read_exact(&mut rest).await.unwrap();
     assert_eq!((&rest, read(&incoming).await), (b"after", Ok(None)));
-    // The end of the request is not the client's: that one waits.
+    assert_eq!(app.read(&mut [0; 8]).await.unwrap(), 0);
     app.write_all(b"HTTP/1.1 200 OK\r\n\r\nwell").await.unwrap();
     drop((app, incoming));
     assert_eq!(client.response(1).await.body, b"well");

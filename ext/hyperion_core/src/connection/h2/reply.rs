@@ -223,8 +223,8 @@ impl H2Reply {
 
 impl Connect {
     fn of(request: &Request) -> Option<Self> {
-        let protocol = request.connect_protocol.as_ref()?;
-        Some(if protocol.eq_ignore_ascii_case(b"websocket") { Connect::WebSocket } else { Connect::Other })
+        request.connect_protocol.as_ref()?;
+        Some(if request.is_connect_for_websocket() { Connect::WebSocket } else { Connect::Other })
     }
 }
 

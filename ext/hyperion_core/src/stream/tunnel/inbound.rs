@@ -22,19 +22,20 @@ pub(crate) struct Inbound {
 enum State {
     /// Nothing comes any more; the socket stays open for as long as the client is there.
     Quiet(#[allow(dead_code, reason = "dropping it is its use")] OwnedWriteHalf),
-    /// A task is at it; afterwards, as above.
-    Busy(JoinHandle<Option<OwnedWriteHalf>>),
-    /// The application has read the end.
+    /// A task is at it.
+    Busy(JoinHandle<()>),
+    /// The application reads the end.
     Over,
 }
 
 impl Inbound {
-    /// With `half_close`, the end of the body is the end of what the application reads.
-    pub(super) fn new(body: Option<Incoming>, socket: OwnedWriteHalf, half_close: bool) -> Self {
+    /// The end of the body is the end of what the application reads. Without a body, an end would say that the client is
+    /// gone, but for an `upgrade`, in which a client may have nothing to say.
+    pub(super) fn new(body: Option<Incoming>, socket: OwnedWriteHalf, upgrade: bool) -> Self {
         let moved = Arc::default();
         let state = match body {
-            Some(body) => State::Busy(tokio::spawn(feed(body, socket, half_close, Arc::clone(&moved)))),
-            None if half_close => State::Over,
+            Some(body) => State::Busy(tokio::spawn(feed(body, socket, Arc::clone(&moved)))),
+            None if upgrade => State::Over,
             None => State::Quiet(socket),
         };
         Inbound { state, moved }
@@ -65,18 +66,13 @@ impl Drop for Inbound {
     }
 }
 
-/// Answers the socket when it is to stay open.
-async fn feed(
-    body: Incoming,
-    mut socket: OwnedWriteHalf,
-    half_close: bool,
-    moved: Arc<AtomicU64>,
-) -> Option<OwnedWriteHalf> {
+async fn feed(body: Incoming, mut socket: OwnedWriteHalf, moved: Arc<AtomicU64>) {
     // A client that is gone is noticed by the other direction too, which ends the tunnel.
-    while let Some(chunk) = std::future::poll_fn(|cx| body.poll_read(cx)).await.ok()? {
-        // The application closes its end when it likes.
-        socket.write_all(&chunk).await.ok()?;
+    while let Ok(Some(chunk)) = std::future::poll_fn(|cx| body.poll_read(cx)).await {
+        if socket.write_all(&chunk).await.is_err() {
+            // The application closes its end when it likes.
+            return;
+        }
         moved.fetch_add(chunk.len() as u64, Relaxed);
     }
-    (!half_close).then_some(socket)
 }
