@@ -132,7 +132,7 @@ impl Writer {
         }
         let next = self.lock().next(rest);
         next.map_err(|refusal| match refusal {
-            Refusal::Closed => push_error(ruby, PushError::Closed),
+            Refusal::Closed => Error::new(ruby.exception_io_error(), "closed stream"),
             Refusal::TooLong => respond::invalid(ruby, "the body is longer than its content-length"),
         })
     }
@@ -157,6 +157,7 @@ impl Writer {
 
 /// Why bytes cannot be sent.
 enum Refusal {
+    /// The application has closed it, as any IO says then; a client that is gone is another matter.
     Closed,
     TooLong,
 }

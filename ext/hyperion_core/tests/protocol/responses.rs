@@ -240,6 +240,17 @@ async fn an_exchange_that_is_dropped_is_a_500() {
     assert_eq!((response.status, &response.body[..]), (500, &b"Internal Server Error"[..]));
 }
 
+/// RFC 9113, section 6.5.2: the setting is advice, and what the application said goes out.
+#[tokio::test(start_paused = true)]
+async fn a_head_larger_than_the_client_would_like_is_sent_whole() {
+    let harness = harness();
+    let mut client = harness.client_with(&[(6, 10)]).await;
+    client.request(1, &get("/")).await;
+    let response = client.response(1).await;
+    assert_eq!((response.status, response.reset), (200, None));
+    assert!(response.field("date").is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_large_head_is_continued() {
     let mut harness = harness();
