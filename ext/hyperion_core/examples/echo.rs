@@ -2,14 +2,16 @@
 //!
 //!     cargo run --release --example echo -- --port 8443 --tls dev
 //!
-//! `GET /` answers `hello`, `GET /headers` 25 header fields, `GET /bytes/N` N bytes, and any request with a body gets
-//! that body back.
+//! `GET /` answers `hello`, `GET /headers` what bench/apps/headers.ru does, `GET /sleep` hello after 5 ms, `GET /bytes/N`
+//! N bytes, and any request with a body gets that body back.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use hyperion_core::body::{Collected, RequestBody};
 use hyperion_core::listener::Binding;
@@ -20,34 +22,87 @@ use hyperion_core::{Address, Config, Exchange, Handler, Observer, Server};
 
 struct Echo {
     filler: Bytes,
+    /// Requests for `/headers` so far: each gets other secrets.
+    served: AtomicU64,
 }
 
 /// The largest answer of `/bytes/N`.
 const FILLER: usize = 16 * 1024 * 1024;
+const NAP: Duration = Duration::from_millis(5);
+const RAILS_LIKE_BODY: &[u8] =
+    br#"{"id":7,"title":"A response like that of Rails","tags":["h2","tls","rack"]}"#;
+/// The fields of bench/apps/headers.ru that are the same in each response; the content type comes before them.
+const RAILS_LIKE_FIELDS: [(&str, &str); 20] = [
+    ("x-frame-options", "SAMEORIGIN"),
+    ("x-xss-protection", "0"),
+    ("x-content-type-options", "nosniff"),
+    ("x-permitted-cross-domain-policies", "none"),
+    ("referrer-policy", "strict-origin-when-cross-origin"),
+    ("x-download-options", "noopen"),
+    ("cache-control", "max-age=0, private, must-revalidate"),
+    ("pragma", "no-cache"),
+    ("expires", "Fri, 01 Jan 1990 00:00:00 GMT"),
+    ("vary", "Accept, Origin"),
+    ("content-language", "en"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ("x-runtime", "0.004217"),
+    ("x-powered-by", "Rack"),
+    ("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT"),
+    ("date", "Mon, 01 Jan 2024 00:00:00 GMT"),
+    ("server", "bench"),
+    ("access-control-allow-origin", "*"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
 
 impl Handler for Echo {
     fn handle(&self, exchange: Exchange) {
         let Exchange { request, body, responder } = exchange;
-        let mut head = Head::new(StatusCode::OK);
-        push(&mut head, CONTENT_TYPE, "text/plain");
-        let content = match body {
-            RequestBody::Collected(body) => whole(&body),
-            _ => match request.path() {
-                "/headers" => {
-                    for number in 1..25 {
-                        let name = HeaderName::try_from(format!("x-header-{number}")).expect("a token");
-                        push(&mut head, name, "a value of some thirty bytes ..");
-                    }
-                    Bytes::from_static(b"hello")
-                }
-                path => match path.strip_prefix("/bytes/").and_then(|count| count.parse::<usize>().ok()) {
+        let text = |content| (typed("text/plain"), content);
+        let (head, content) = match (body, request.path()) {
+            (RequestBody::Collected(body), _) => text(whole(&body)),
+            (_, "/headers") => self.rails_like(),
+            (_, "/sleep") => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(NAP).await;
+                    responder.respond_full(typed("text/plain"), Bytes::from_static(b"hello"));
+                });
+                return;
+            }
+            (_, path) => {
+                text(match path.strip_prefix("/bytes/").and_then(|count| count.parse::<usize>().ok()) {
                     Some(count) => self.filler.slice(..count.min(FILLER)),
                     None => Bytes::from_static(b"hello"),
-                },
-            },
+                })
+            }
         };
         responder.respond_full(head, content);
     }
+}
+
+impl Echo {
+    fn rails_like(&self) -> (Head, Bytes) {
+        // An odd multiplier: the numbers look like random ones, and none repeats.
+        let secret = self.served.fetch_add(1, Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (id, secret) = (format!("{secret:016x}-{secret:016x}"), format!("{secret:016x}{secret:016x}"));
+        let mut head = typed("application/json; charset=utf-8");
+        for (name, value) in RAILS_LIKE_FIELDS {
+            push(&mut head, HeaderName::from_static(name), value);
+        }
+        let policy = format!("default-src 'self'; script-src 'self' 'nonce-{secret}'");
+        push(&mut head, CONTENT_SECURITY_POLICY, &policy);
+        push(&mut head, HeaderName::from_static("x-request-id"), &id);
+        let cookie = format!("_session={secret}{id}; path=/; secure; httponly; samesite=lax");
+        push(&mut head, SET_COOKIE, &cookie);
+        push(&mut head, ETAG, &format!("W/\"{secret}\""));
+        (head, Bytes::from_static(RAILS_LIKE_BODY))
+    }
+}
+
+fn typed(content_type: &str) -> Head {
+    let mut head = Head::new(StatusCode::OK);
+    push(&mut head, CONTENT_TYPE, content_type);
+    head
 }
 
 fn push(head: &mut Head, name: HeaderName, value: &str) {
@@ -97,8 +152,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             eprintln!("listening on {scheme}://{address}");
         }
     }
-    let running =
-        server.start(Arc::new(Echo { filler: Bytes::from(vec![b'x'; FILLER]) }), Observer::default())?;
+    let echo = Echo { filler: Bytes::from(vec![b'x'; FILLER]), served: AtomicU64::default() };
+    let running = server.start(Arc::new(echo), Observer::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::signal::ctrl_c().await?;
