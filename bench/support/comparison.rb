@@ -2,72 +2,86 @@
 
 require_relative "certificate"
 require_relative "failure"
-require_relative "h2load"
 require_relative "server"
+require_relative "visit"
 
 module Bench
-  # One run of one load. `cpu` is µs a request by process name, `rss` KiB after the run, `mean` the time of a request
-  # in µs.
-  Sample = Struct.new(:server, :app, :load, :protocol, :rate, :requests, :failed, :cpu, :rss, :mean,
-                      keyword_init: true)
-
   # Runs each server in turn, and then all of them again: what disturbs the machine disturbs every one.
   class Comparison
+    # Samples of loads and Figures of cases, in the order of their taking.
+    attr_reader :samples, :figures
+
     def initialize(options, progress: $stderr)
       @options = options
       @progress = progress
+      @samples = []
+      @figures = []
     end
 
-    # All Samples, in the order of their taking.
     def run
-      contestants = available
-      contestants.each(&:prepare)
-      @certificate = Certificate.new
-      (1..@options.runs).flat_map do |number|
-        contestants.product(@options.apps).flat_map { |contestant, app| measure(number, contestant, app) }
+      prepare
+      (1..@options.runs).each do |number|
+        @number = number
+        compared.product(@options.apps).each { |contestant, app| compare(contestant, app) }
+        @options.cases.each { |kase| measure(kase) unless kase.once? && number > 1 }
       end
+      self
     end
 
     private
 
-    def available
-      missing, available = @options.contestants.partition(&:missing)
+    def prepare
+      missing, @contestants = @options.contestants.partition(&:missing)
       missing.each { |contestant| @progress.puts "left out: #{contestant.name}, #{contestant.missing}" }
-      raise Failure, "no server is left to measure" if available.empty?
+      raise Failure, "no server is left to measure" if @contestants.empty?
 
-      available
+      @contestants.each(&:prepare)
+      NativePrograms.build_example("load") if @options.client?
+      @certificate = Certificate.new
+      @options.cases.each(&:prepare)
     end
 
-    def measure(number, contestant, app)
-      command = ->(port) { contestant.command(app, port, @certificate) }
-      Server.run("#{contestant.name} #{app}", command) do |server|
-        url = server.url(contestant.path(app))
-        @options.loads.map do |load|
-          sample(server, H2load.new(url, load, server.protocol)).tap do |sample|
-            sample.server = contestant.name
-            sample.app = app
-            sample.load = load.to_s
-            report(number, sample)
+    def compared
+      @contestants.reject(&:reference?)
+    end
+
+    def compare(contestant, app)
+      return unless contestant.serves?(app.name)
+
+      visit(contestant, app) do |visit|
+        @options.loads(app).each do |load|
+          sample = load.measure(visit)
+          sample.server = contestant.name
+          sample.app = app.name
+          sample.load = load.to_s
+          @samples << sample
+          tell contestant, app, load, "#{sample.rate.round} requests/s"
+        end
+      end
+    end
+
+    def measure(kase)
+      @contestants.select { |contestant| kase.concerns?(contestant) }.each do |contestant|
+        visit(contestant, kase.app, kase.environment) do |visit|
+          kase.measure(visit).each do |figure|
+            figure.server = contestant.name
+            @figures << figure
+            tell contestant, figure.name, figure.value.round(1), figure.unit
           end
         end
       end
     end
 
-    def sample(server, h2load)
-      requests = h2load.warm_up(@options.seconds)
-      before = server.cpu
-      result = h2load.run(@options.requests || requests)
-      server.check
-      used = server.cpu.to_h { |name, seconds| [name, seconds - before.fetch(name, 0.0)] }
-      Sample.new(protocol: server.protocol, rate: result.rate, requests: result.done,
-                 failed: result.failed, rss: server.rss, mean: result.mean,
-                 cpu: used.transform_values { |seconds| seconds * 1e6 / result.done })
+    def visit(contestant, app, environment = {})
+      command = ->(port) { [environment, *contestant.command(app.name, port, @certificate)] }
+      path = contestant.path(app.name)
+      Server.run("#{contestant.name} #{app.name}", command, path) do |server|
+        yield Visit.new(server, app, path, seconds: @options.seconds, requests: @options.requests)
+      end
     end
 
-    def report(number, sample)
-      @progress.puts format("run %<number>d/%<runs>d: %<server>s %<app>s %<load>s: %<rate>d requests/s",
-                            number:, runs: @options.runs, server: sample.server, app: sample.app, load: sample.load,
-                            rate: sample.rate)
+    def tell(contestant, *what)
+      @progress.puts "run #{@number}/#{@options.runs}: #{contestant.name} #{what.join(' ')}"
     end
   end
 end

@@ -5,6 +5,8 @@ module Bench
   ROOT = File.expand_path("../..", __dir__)
   # Results, logs and the certificate.
   OUTPUT = File.join(ROOT, "tmp/bench")
+  # What is downloaded.
+  LARGE_FILE = File.join(OUTPUT, "large/file")
 
   # What ends a benchmark, in one line for its user.
   class Failure < StandardError; end

@@ -1,34 +1,19 @@
 # frozen_string_literal: true
 
+require "tempfile"
 require "timeout"
 require_relative "failure"
+require_relative "result"
 
 module Bench
-  # So many connections, with so many requests at once on each.
-  Load = Struct.new(:connections, :streams) do
-    def to_s
-      "-c#{connections} -m#{streams}"
-    end
-
-    # HTTP/1.1 has no streams: as many requests at once take as many connections.
-    def arguments(protocol)
-      return ["-c#{connections}", "-m#{streams}"] if protocol == "h2"
-
-      ["--h1", "-c#{connections * streams}", "-m1"]
-    end
-  end
-
   # One load of one URL by h2load.
   class H2load
-    # What h2load tells: requests a second, requests answered and failed, and the mean time of one in µs.
-    Result = Struct.new(:rate, :done, :failed, :mean)
-
     # Seconds after which a run counts as hung.
-    DEADLINE = 300
+    DEADLINE = 120
+    # Seconds after which a connection without an answer is given up, and its requests have failed.
+    SILENCE = 5
     # Requests that tell a first rate.
-    PROBE = 1000
-    # Seconds of load before what counts.
-    WARM_UP = 0.5
+    PROBE = 200
     RATE = %r{^finished in \S+, ([\d.]+) req/s}
     REQUESTS = /^requests: .* (\d+) done, (\d+) succeeded, (\d+) failed/
     # Minimum, maximum, mean; in later releases minimum, maximum, median, p95, p99, mean.
@@ -42,35 +27,47 @@ module Bench
       time = output.match(TIMES)
       raise Failure, "h2load got no answer:\n#{output}" unless rate && time && requests && requests[2].to_i.positive?
 
-      Result.new(rate.to_f, requests[1].to_i, requests[3].to_i, time[1].to_f * MICROSECONDS.fetch(time[2]))
+      Result.new(rate: rate.to_f, done: requests[1].to_i, failed: requests[3].to_i,
+                 mean: time[1].to_f * MICROSECONDS.fetch(time[2]))
     end
 
-    def initialize(url, load, protocol, headers: {})
-      @url = url
+    # `arguments` are further ones of h2load.
+    def initialize(url, load, protocol, arguments = [])
       @load = load
-      @protocol = protocol
-      @headers = headers.flat_map { |name, value| ["-H", "#{name}: #{value}"] }
+      @command = ["-N#{SILENCE}s", *load.arguments(protocol), *arguments, url]
     end
 
     # Makes so many requests, or a few more: one for each that is open at once, at least.
     def run(requests)
       raise Failure, "h2load is missing: run bin/setup" unless Bench.installed?("h2load")
 
-      count = [requests, @load.connections * @load.streams].max
-      self.class.parse(capture("h2load", "-n#{count}", *@load.arguments(@protocol), *@headers, @url))
+      count = [requests, @load.least].max
+      # Where requests are many, writing each one down would cost more than some servers do.
+      @load.single? ? logged(count) : self.class.parse(capture("-n#{count}"))
     end
 
     # Fills caches and starts threads; answers how many requests take about so many seconds. (h2load's own --duration
     # has no end when a server leaves a connection without an answer, as Puma does.)
-    def warm_up(seconds)
+    def warm_up(seconds, warm_up)
       rate = run(PROBE).rate
-      rate = run((rate * [seconds, WARM_UP].min).round).rate
+      rate = run((rate * [seconds, warm_up].min).round).rate
       (rate * seconds).round
     end
 
     private
 
-    def capture(*command)
+    # With h2load's log: start, status and µs of each request.
+    def logged(count)
+      Tempfile.create("h2load") do |log|
+        result = self.class.parse(capture("-n#{count}", "--log-file=#{log.path}"))
+        times = log.each_line.map { |line| Integer(line.split("\t")[2], 10) }.sort
+        result.p50, result.p99 = [0.5, 0.99].map { |share| times[((times.size - 1) * share).round] }
+        result
+      end
+    end
+
+    def capture(*arguments)
+      command = ["h2load", *arguments, *@command]
       IO.popen(command, err: %i[child out]) do |output|
         Timeout.timeout(DEADLINE) { output.read }
       rescue Timeout::Error

@@ -22,6 +22,12 @@ module Bench
       members.group_by(&:name).transform_values { |group| group.sum(&:ticks).fdiv(TICKS_PER_SECOND) }
     end
 
+    # The same by the names of threads; those that have ended are not in it.
+    def thread_cpu
+      threads = members.flat_map { |member| stats("/proc/#{member.pid}/task/[0-9]*/stat") }
+      threads.group_by(&:name).transform_values { |group| group.sum(&:ticks).fdiv(TICKS_PER_SECOND) }
+    end
+
     # Resident memory in KiB.
     def rss
       members.sum { |member| File.read("/proc/#{member.pid}/status")[/^VmRSS:\s+(\d+) kB/, 1].to_i }
@@ -30,15 +36,15 @@ module Bench
     private
 
     def members
-      all = processes
+      all = stats("/proc/[0-9]*/stat")
       children = all.group_by(&:parent)
       found = all.select { |member| member.pid == @pid }
       # Grows while it is walked.
       found.each { |member| found.concat(children.fetch(member.pid, [])) }
     end
 
-    def processes
-      Dir.glob("/proc/[0-9]*/stat").filter_map { |path| read(path) }
+    def stats(pattern)
+      Dir.glob(pattern).filter_map { |path| read(path) }
     end
 
     def read(path)

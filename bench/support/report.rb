@@ -3,93 +3,113 @@
 require "etc"
 require "fileutils"
 require "json"
+require_relative "plot"
+require_relative "statistics"
+require_relative "table"
+require_relative "targets"
 
 module Bench
-  # Medians of the Samples: a Markdown table for people, JSON for programs.
+  # Medians of the Samples and Figures: tables and a plot for people, JSON for programs.
   class Report
-    HEADINGS = ["app", "load", "server", "protocol", "requests/s", "spread", "CPU µs/request", "mean µs", "RSS MiB",
-                "failed"].freeze
-    # Columns that hold words.
-    LEFT = 4
+    LOADS = ["app", "load", "server", "protocol", "requests/s", "spread", "CPU µs/request", "mean µs", "median µs",
+             "p99 µs", "RSS MiB", "failed"].freeze
+    CASES = %w[case server unit median spread failed].freeze
 
-    # The middle value, or the mean of the two in the middle.
-    def self.median(values)
-      sorted = values.sort
-      (sorted[(sorted.size - 1) / 2] + sorted[sorted.size / 2]) / 2.0
+    def initialize(samples, figures, runs:)
+      @samples = samples
+      @figures = figures
+      @runs = runs
     end
 
-    # The range of the values in per cent of their median.
-    def self.spread(values)
-      100.0 * (values.max - values.min) / median(values)
-    end
-
-    def initialize(samples)
-      @groups = samples.group_by { |sample| [sample.app, sample.load, sample.server] }
-    end
-
-    # A row for each app, load and server.
+    # A row for each app, load and server; the servers of an app and a load stand together.
     def rows
-      @rows ||= order.map { |key| row(*key, @groups.fetch(key)) }
+      @rows ||= group(@samples, :app, :load, :server).map { |samples| row(samples) }
     end
 
-    def table
-      lines = [HEADINGS, *rows.map { |row| cells(row) }]
-      widths = lines.transpose.map { |column| column.map(&:size).max }
-      rule = widths.each_with_index.map { |width, column| column < LEFT ? "-" * width : "#{'-' * (width - 1)}:" }
-      lines.insert(1, rule).map { |line| "| #{justify(line, widths).join(' | ')} |" }.join("\n")
+    # A row for each case and server.
+    def cases
+      @cases ||= group(@figures, :name, :server).map { |figures| case_row(figures) }
     end
 
-    # Writes the rows, and what they were measured on.
-    def write(path, runs:)
-      FileUtils.mkdir_p(File.dirname(path))
-      File.write(path, JSON.pretty_generate(machine:, runs:, rows:))
+    def text
+      [loads_table, cases_table, Targets.new(rows, cases).table, origin].compact.join("\n\n")
+    end
+
+    # Writes results.json, table.md and plot.svg.
+    def write(directory)
+      FileUtils.mkdir_p(directory)
+      File.write(File.join(directory, "results.json"), JSON.pretty_generate(machine:, runs: @runs, rows:, cases:))
+      File.write(File.join(directory, "table.md"), "#{text}\n")
+      File.write(File.join(directory, "plot.svg"), Plot.new(rows).to_svg)
     end
 
     # What the figures hold for.
     def machine
-      { cpus: Etc.nprocessors, system: Etc.uname.fetch_values(:sysname, :release, :machine).join(" "),
-        ruby: RUBY_DESCRIPTION }
+      { cpus: Etc.nprocessors, cpu: File.read("/proc/cpuinfo")[/^model name\s*: (.*)/, 1],
+        system: Etc.uname.fetch_values(:sysname, :release, :machine).join(" "), ruby: RUBY_DESCRIPTION }
     end
 
     private
 
-    # The servers of an app and a load stand together.
-    def order
-      @groups.keys.sort_by.with_index { |(app, load, _), index| [first(0, app), first(1, load), index] }
+    # The groups in the order in which each field's values were first seen.
+    def group(measured, *fields)
+      ranks = fields.to_h { |field| [field, measured.map(&field).uniq] }
+      groups = measured.group_by { |one| fields.map { |field| ranks.fetch(field).index(one[field]) } }
+      groups.sort.map(&:last)
     end
 
-    def first(position, value)
-      @groups.keys.index { |key| key[position] == value }
+    def row(samples)
+      { **samples.first.to_h.slice(:app, :load, :server, :protocol), **rates(samples), **cpu(samples),
+        **%i[mean p50 p99].to_h { |time| [time, Statistics.middle(samples.map(&time))] },
+        rss: Statistics.median(samples.map(&:rss)).round, requests: samples.sum(&:requests),
+        failed: samples.sum(&:failed) }
     end
 
-    def row(app, load, server, samples)
+    def rates(samples)
       rates = samples.map(&:rate)
-      { app:, load:, server:, protocol: samples.first.protocol,
-        rate: Report.median(rates).round, spread: Report.spread(rates).round(1), rates: rates.map(&:round),
-        cpu: Report.median(samples.map { |sample| sample.cpu.values.sum }).round(1),
-        cpu_by_process: by_process(samples),
-        mean: Report.median(samples.map(&:mean)).round(1), rss: Report.median(samples.map(&:rss)).round,
-        requests: samples.sum(&:requests), failed: samples.sum(&:failed) }
+      { rate: Statistics.median(rates).round, spread: Statistics.spread(rates).round(1), rates: rates.map(&:round) }
     end
 
-    def by_process(samples)
-      names = samples.flat_map { |sample| sample.cpu.keys }.uniq
-      names.to_h { |name| [name, Report.median(samples.map { |sample| sample.cpu.fetch(name, 0.0) }).round(1)] }
+    def cpu(samples)
+      { cpu: Statistics.median(samples.map { |sample| sample.cpu.values.sum }).round(1),
+        cpu_by_process: by_name(samples.map(&:cpu)), cpu_by_thread: by_name(samples.map(&:threads)) }
     end
 
-    def cells(row)
-      [row[:app], row[:load], row[:server], row[:protocol], thousands(row[:rate]), "#{row[:spread].round} %",
-       row[:cpu].to_s, row[:mean].to_s, (row[:rss] / 1024.0).round.to_s, row[:failed].to_s]
+    def by_name(samples)
+      names = samples.flat_map(&:keys).uniq
+      names.to_h { |name| [name, Statistics.median(samples.map { |sample| sample.fetch(name, 0.0) }).round(1)] }
     end
 
-    def justify(line, widths)
-      line.each_with_index.map do |cell, column|
-        column < LEFT ? cell.ljust(widths[column]) : cell.rjust(widths[column])
+    def case_row(figures)
+      values = figures.map { |figure| figure.value.round(1) }
+      figures.first.to_h.slice(:name, :server, :unit)
+             .merge(value: Statistics.median(values).round(1), values:, spread: Statistics.spread(values).round(1),
+                    failed: figures.sum(&:failed))
+    end
+
+    def loads_table
+      return if rows.empty?
+
+      cells = rows.map do |row|
+        [*row.fetch_values(:app, :load, :server, :protocol, :rate), "#{row[:spread].round} %", row[:cpu],
+         *%i[mean p50 p99].map { |time| row[time]&.round }, (row[:rss] / 1024.0).round, row[:failed]]
       end
+      Table.new(LOADS, cells, words: 4)
     end
 
-    def thousands(number)
-      number.to_s.gsub(/\d(?=(\d{3})+\z)/, '\0 ')
+    def cases_table
+      return if cases.empty?
+
+      cells = cases.map do |row|
+        value = row[:value] < 100 ? row[:value] : row[:value].round
+        [*row.fetch_values(:name, :server, :unit), value, "#{row[:spread].round} %", row[:failed]]
+      end
+      Table.new(CASES, cells, words: 3)
+    end
+
+    def origin
+      "Medians of #{@runs} interleaved runs, the load generator beside the server. " \
+        "#{machine.fetch_values(:cpus, :cpu).join(' CPUs, ')}; #{machine[:system]}; #{RUBY_DESCRIPTION}."
     end
   end
 end

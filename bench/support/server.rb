@@ -19,18 +19,19 @@ module Bench
 
     attr_reader :port, :protocol
 
-    # Yields the running server. The block of `command` gets the port and answers what to spawn.
-    def self.run(name, command)
-      server = new(name, command)
+    # Yields the running server, which answers requests for `path`. `command` gets the port and answers what to spawn.
+    def self.run(name, command, path = "/")
+      server = new(name, command, path)
       server.start
       yield server
     ensure
       server&.stop
     end
 
-    def initialize(name, command)
+    def initialize(name, command, path)
       @name = name
       @command = command
+      @path = path
       @log = File.join(OUTPUT, "#{name.gsub(/[^\w.-]+/, '_')}.log")
     end
 
@@ -62,6 +63,9 @@ module Bench
     # Seconds of CPU by process name.
     def cpu = @tree.cpu
 
+    # The same by the names of threads.
+    def thread_cpu = @tree.thread_cpu
+
     # Resident memory in KiB.
     def rss = @tree.rss
 
@@ -72,25 +76,32 @@ module Bench
 
     private
 
-    # The process answers a TLS handshake; the protocol that it picks is the one that it is measured with.
+    # The process answers a request; the protocol that it picks is the one that it is measured with.
     def wait_until_ready
       deadline = now + START_DEADLINE
-      begin
-        handshake
-      rescue SystemCallError, OpenSSL::SSL::SSLError => e
+      until (protocol = handshake) && answers?
         check
-        fail_with("does not answer on port #{port} after #{START_DEADLINE} s (#{e.message})") if now > deadline
+        fail_with("does not answer #{url(@path)} after #{START_DEADLINE} s") if now > deadline
         sleep(POLL_INTERVAL)
-        retry
       end
+      protocol
     end
 
+    # The protocol; nil while nobody listens.
     def handshake
       context = OpenSSL::SSL::SSLContext.new
       context.alpn_protocols = %w[h2 http/1.1]
       Socket.tcp(HOST, port, connect_timeout: START_DEADLINE) do |socket|
         OpenSSL::SSL::SSLSocket.new(socket, context).connect.alpn_protocol || "http/1.1"
       end
+    rescue SystemCallError, OpenSSL::SSL::SSLError
+      nil
+    end
+
+    # A server in front of another listens before that one does. The head is enough: the body may be large.
+    def answers?
+      system("curl", "--noproxy", "*", "-ksSfI", "--max-time", "5", url(@path), in: File::NULL, out: File::NULL,
+                                                                                err: File::NULL)
     end
 
     def wait_for_end

@@ -15,29 +15,33 @@ RSpec.describe "bench/" do
   end
 
   it "measures a peer that is given by its command line" do
-    json = File.join(temporary_directory, "results.json")
-    result = bench("run", "--peer", peer, "--only", "mine", "--runs", "1", "-n", "50", "--json", json)
+    result = bench("run", "--peer", peer, "--only", "mine", "--no-cases", "--apps", "hello,post",
+                   "--loads", "c1m1,c8m32", "--runs", "1", "-n", "50", "--output", temporary_directory)
 
     expect(result.status).to be_success, result.err
-    expect(result.out).to match(/\| headers \| -c8 -m32 +\| mine +\| h2 /)
-    expect(JSON.parse(File.read(json))["rows"]).to have_attributes(size: 6).and all(include("failed" => 0))
+    expect(result.out).to match(/\| post  \| -c8 -m32 \| mine   \| h2 /)
+    rows = JSON.parse(File.read(File.join(temporary_directory, "results.json")))["rows"]
+    expect(rows).to have_attributes(size: 4).and all(include("failed" => 0))
   end
 
   it "says what is wrong in one line" do
     ends = {
-      %w[--only nobody] => "bench/run: --only: no nobody; there are hyperion-rs, echo.rs, puma\n",
-      %w[--runs 0] => "bench/run: --runs must be more than 0\n",
-      %w[--wrong] => "bench/run: invalid option: --wrong\n",
-      %w[--peer mine=true] => "bench/run: --peer \"mine=true\": give NAME=COMMAND, with {port} in the command\n"
+      %w[--only nobody] => /--only: no nobody; there are hyperion-rs, echo\.rs, .*/,
+      %w[--apps none] => /--apps: no none; there are hello, .*/,
+      %w[--cases none] => /--cases: no none; there are .*idle/,
+      %w[--loads c0m1] => /--loads: no c0m1; there are c1m1, .*cNmM/,
+      %w[--runs 0] => /--runs must be more than 0/,
+      %w[--wrong] => /invalid option: --wrong/,
+      %w[--peer mine=true] => /--peer "mine=true": give NAME=COMMAND, with {port} in the command/
     }
     ends.each do |arguments, line|
       result = bench("run", *arguments)
-      expect([result.status.exitstatus, result.err]).to eq([1, line])
+      expect([result.status.exitstatus, result.err]).to match([1, %r{\Abench/run: #{line}\n\z}])
     end
   end
 
   it "shows the output of a server that ends" do
-    result = bench("run", "--peer", "broken=sh -c 'echo no such luck; exit 3' {port}", "--only", "broken")
+    result = bench("run", "--peer", "broken=sh -c 'echo no such luck; exit 3' {port}", "--only", "broken", "--no-cases")
 
     expect(result.status.exitstatus).to eq(1)
     expect(result.err).to match(%r{\Abench/run: broken hello ended; its output \(.*\):\nno such luck\n})

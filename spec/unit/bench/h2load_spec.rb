@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-require_relative "../../../bench/support/h2load"
+require_relative "../../../bench/support/apps"
+require_relative "../../../bench/support/loads"
 
 RSpec.describe Bench::H2load do
   let(:output) do
@@ -23,7 +24,8 @@ RSpec.describe Bench::H2load do
   end
 
   it "reads what h2load prints" do
-    expect(described_class.parse(output).to_h).to eq(rate: 183_858.0, done: 91_929, failed: 10, mean: 1520.0)
+    expect(described_class.parse(output).to_h.compact)
+      .to eq(rate: 183_858.0, done: 91_929, failed: 10, mean: 1520.0)
   end
 
   it "fails with the output when nothing succeeded" do
@@ -33,7 +35,7 @@ RSpec.describe Bench::H2load do
   end
 
   it "gives HTTP/1.1 a connection for every request at once" do
-    load = Bench::Load.new(8, 32)
+    load = Bench::Loads.find("c8m32", 0)
 
     expect(load.arguments("h2")).to eq(%w[-c8 -m32])
     expect(load.arguments("http/1.1")).to eq(%w[--h1 -c256 -m1])
