@@ -18,6 +18,9 @@ module HyperionRs
 
     def to_path = @path
 
+    # The part of this part at a Range of bytes.
+    def slice(range) = FilePart.new(@path, @offset + range.min, range.size)
+
     def each
       File.open(@path, "rb") do |file|
         file.seek(@offset)

@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
+require "rack/body_proxy"
 require "rack/utils"
 require_relative "file_part"
 
 module HyperionRs
-  # Answers with the file that the app names in an `x-sendfile` header, whole or the range that the client asks for; the
-  # core sends it. Rack::Sendfile, which Rails has in its stack, is told that it may use the header.
+  # Does for the app's files what a proxy would: sends the one that an `x-sendfile` header names, and of that and of one
+  # that the app sends itself (Rails' send_file) the range that the client asks for. The core reads them.
   #
   # The header may name files in one directory only: it may have come from somewhere else, such as a server that the app
   # asked.
@@ -23,44 +24,57 @@ module HyperionRs
     end
 
     def call(env)
-      env["sendfile.type"] = "X-Sendfile"
       status, headers, body = answer = @app.call(env)
       # Rack 2 has names in any case.
       path = headers.find { |name, _| HEADER.casecmp?(name) }&.last
-      return answer unless path
+      return of_the_app(env, answer) unless path
 
-      body.close if body.respond_to?(:close)
-      send_file(env, status, headers.reject { |name, _| STALE.include?(name.downcase) }, path)
+      headers = headers.reject { |name, _| STALE.include?(name.downcase) }
+      send_file(env, [status, headers, body], permitted(path))
     end
 
     private
 
-    def send_file(env, status, headers, path)
-      size = size_of(path)
-      return [404, { "content-type" => "text/plain" }, ["Not Found\n"]] unless size
-
-      headers = { "accept-ranges" => "bytes" }.merge(headers.to_h)
-      ranges = Rack::Utils.get_byte_ranges(env["HTTP_RANGE"], size) if range_wanted?(env, status, headers)
-      # Several may be answered by the whole (RFC 9110, section 14.2).
-      return respond(status, headers, FilePart.new(path, 0, size)) if ranges.nil? || ranges.size > 1
-      return [416, headers.merge("content-range" => "bytes */#{size}", "content-length" => "0"), []] if ranges.empty?
-
-      first, last = ranges.first.minmax
-      headers["content-range"] = "bytes #{first}-#{last}/#{size}"
-      respond(206, headers, FilePart.new(path, first, last - first + 1))
+    # A file that the app may send, since it does.
+    def of_the_app(env, answer)
+      body = answer[2]
+      path = body.to_path if answer[0].to_i == 200 && body.respond_to?(:to_path)
+      size = File.size?(path) if path
+      size ? send_file(env, answer, FilePart.new(path, 0, size)) : answer
     end
 
-    def respond(status, headers, part)
-      [status, headers.merge("content-length" => part.length.to_s), part]
+    def send_file(env, answer, file)
+      status, headers, body = answer
+      return [404, { "content-type" => "text/plain" }, instead_of(body, ["Not Found\n"])] unless file
+
+      headers = { "accept-ranges" => "bytes" }.merge(headers.reject { |name, _| name.casecmp?("content-length") })
+      ranges = Rack::Utils.get_byte_ranges(env["HTTP_RANGE"], file.length) if range_wanted?(env, status, headers)
+      # Several may be answered by the whole (RFC 9110, section 14.2).
+      return respond(status, headers, body, file) if ranges.nil? || ranges.size > 1
+
+      range = ranges.first
+      headers["content-range"] = "bytes #{range ? "#{range.min}-#{range.max}" : '*'}/#{file.length}"
+      return [416, { **headers, "content-length" => "0" }, instead_of(body, [])] unless range
+
+      respond(206, headers, body, file.slice(range))
+    end
+
+    def respond(status, headers, body, file)
+      [status, { **headers, "content-length" => file.length.to_s }, instead_of(body, file)]
+    end
+
+    # What is to be closed when the response is over still is.
+    def instead_of(body, other)
+      Rack::BodyProxy.new(other) { body.close if body.respond_to?(:close) }
     end
 
     # Nil for a file that is not to be sent. Links are resolved first: what counts is where the file is.
-    def size_of(path)
+    def permitted(path)
       stat = File.stat(path)
-      permitted = File.realpath(path).start_with?(@root)
-      return stat.size if permitted && stat.file? && stat.readable?
+      inside = File.realpath(path).start_with?(@root)
+      return FilePart.new(path, 0, stat.size) if inside && stat.file? && stat.readable?
 
-      refuse(permitted ? "#{path} is no file that can be read" : "#{path} is not in #{@root} (option x_sendfile)")
+      refuse(inside ? "#{path} is no file that can be read" : "#{path} is not in #{@root} (option x_sendfile)")
     rescue SystemCallError => e
       refuse(e.message)
     end

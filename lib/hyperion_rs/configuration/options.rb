@@ -107,7 +107,7 @@ module HyperionRs
       t.option :early_hints, Types::Boolean.new,
                "offer rack.early_hints to the app (status 103; not all clients bear it)", default: "off", native: true
       t.option :x_sendfile, Types::Path.new(placeholder: "DIR"),
-               "directory of the files that an x-sendfile header of the app may name"
+               "directory of the files that an x-sendfile header may name; also gives ranges of files"
       t.option :log_level, Types::Choice.new("debug", "info", "warn", "error", "fatal"),
                "least severity that is logged", default: "info"
       t.option :debug, Types::Boolean.new, "log at level debug; show backtraces of errors at start", default: "off"
