@@ -9,6 +9,7 @@ RSpec.describe "informational responses" do
       case env["PATH_INFO"]
       when "/hints"
         hints.call("link" => "</style.css>; rel=preload; as=style")
+        hints.call("link" => "")
         hints.call("link" => "</a.js>; rel=preload\n</b.js>; rel=preload", "x-more" => "1")
       when "/late"
         body = Enumerator.new { |yielder| yielder << "begun"; hints.call("link" => "</late.css>"); yielder << "." }

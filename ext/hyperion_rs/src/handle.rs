@@ -114,6 +114,10 @@ impl EarlyHints {
     fn call(ruby: &Ruby, rb_self: &Self, headers: RHash) -> Result<(), Error> {
         let mut head = Head::new(StatusCode::from_u16(103).expect("a valid status"));
         respond::fields(ruby, &mut head, headers.as_value())?;
+        // Rails hints at no more than an empty list when a tag is of no use to the client ahead of time.
+        if !head.has_values() {
+            return Ok(());
+        }
         let before = rb_self.calls.fetch_add(1, Relaxed);
         if before == MAX_HINTS {
             let line = format!("rack.early_hints: only the first {MAX_HINTS} of a request are sent");

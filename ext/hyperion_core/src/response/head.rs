@@ -85,6 +85,11 @@ impl Head {
         Ok(())
     }
 
+    /// Whether some field says something.
+    pub fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     /// Whether a field of this name was added.
     pub fn contains(&self, name: &HeaderName) -> bool {
         self.fields.iter().any(|(field, _)| field == name)
