@@ -2,6 +2,7 @@
 
 require_relative "hyperion_rs/configuration"
 require_relative "hyperion_rs/errors"
+require_relative "hyperion_rs/hooks"
 require_relative "hyperion_rs/metrics"
 require_relative "hyperion_rs/native"
 require_relative "hyperion_rs/server"
@@ -13,3 +14,5 @@ module HyperionRs
   autoload :CLI, "#{__dir__}/hyperion_rs/cli"
   autoload :RackHandler, "#{__dir__}/hyperion_rs/rack_handler"
 end
+
+require_relative "hyperion_rs/railtie" if defined?(Rails::Railtie)

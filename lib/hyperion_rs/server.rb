@@ -4,6 +4,7 @@ require "logger"
 require "tempfile"
 require "uri"
 require_relative "configuration"
+require_relative "hooks"
 require_relative "metrics"
 require_relative "native"
 require_relative "pidfile"
@@ -60,9 +61,8 @@ module HyperionRs
     # in a trap handler and from any thread.
     def shutdown
       @restarting = false
-      @stopped = true
       @native&.shutdown
-      nil
+      drain
     end
     alias stop shutdown
 
@@ -70,9 +70,8 @@ module HyperionRs
     # #listeners. A #shutdown that follows wins.
     def restart
       @restarting = true
-      @stopped = true
       @native&.hand_over
-      nil
+      drain
     end
 
     # Whether #restart is why the server ends.
@@ -129,6 +128,14 @@ module HyperionRs
                                 "(from #{@configuration.origin(:spill_dir)}): #{e.class.new.message}"
     end
 
+    def drain
+      first = !@stopped
+      @stopped = true
+      # A trap handler may take no lock, and hooks may.
+      Thread.new { Hooks.call(Hooks.drain, self) } if first && @native && Hooks.drain.any?
+      nil
+    end
+
     # The Rust side has duplicates. Children of this process must neither get the descriptors nor hear of them.
     def release_inherited
       descriptors = @configuration.listen_fds || return
@@ -137,7 +144,12 @@ module HyperionRs
     end
 
     def serve
+      # Rails may be here only since the app was loaded.
+      require_relative "railtie" if defined?(::Rails::Railtie)
+      # What the app logs there is to be read at once, also from a pipe.
+      @output.sync = true
       announce
+      Hooks.call(Hooks.serve, self)
       @native.run
     end
 
@@ -148,7 +160,6 @@ module HyperionRs
       threads = Configuration::OPTIONS[:threads].type.format(@configuration.threads)
       @output.puts "hyperion-rs #{VERSION} listening on #{listening} (#{protocols}) — " \
                    "Ruby #{RUBY_VERSION}, Rack #{@configuration.rack_version.join('.')}, threads #{threads}"
-      @output.flush
     end
 
     # A logger need not tell its level, and some tell a Symbol.

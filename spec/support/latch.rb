@@ -17,6 +17,11 @@ class Latch
     end
   end
 
+  # How often it was opened.
+  def size
+    @lock.synchronize { @values.size }
+  end
+
   # The first value that it was opened with.
   def wait(seconds = 10)
     deadline = Deadline.new(seconds)

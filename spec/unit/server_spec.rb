@@ -154,7 +154,7 @@ RSpec.describe HyperionRs::Server do
       path = File.join(temporary_directory, "server.pid")
       held = nil
       server = server_with(pidfile: path)
-      allow(stdout).to receive(:flush) { held = File.read(path) }
+      allow(stdout).to receive(:puts) { held = File.read(path) }
       run(server)
       expect([held, File.exist?(path)]).to eq(["#{Process.pid}\n", false])
     end
@@ -165,7 +165,7 @@ RSpec.describe HyperionRs::Server do
     end
 
     it "drains at a signal in the main thread" do
-      allow(stdout).to receive(:flush) { Process.kill(:TERM, Process.pid) }
+      allow(stdout).to receive(:puts) { Process.kill(:TERM, Process.pid) }
       expect(server.run).to be_nil
     end
   end
