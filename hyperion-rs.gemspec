@@ -21,7 +21,7 @@ Gem::Specification.new do |spec|
   # The library is built with `--locked` from the workspace: its manifest and lock file belong to the gem.
   spec.files = Dir.chdir(__dir__) do
     Dir["Cargo.{toml,lock}", "ext/*/*.{rb,rs,toml}", "ext/*/{src,tests,benches,examples}/**/*.rs",
-        "lib/**/*.rb", "exe/*", "sig/**/*.rbs", "examples/*", "docs/**/*.md",
+        "lib/**/*.rb", "exe/*", "sig/**/*.rbs", "examples/*.*", "docs/**/*.md",
         "README.md", "CHANGELOG.md", "LICENSE"]
   end
   spec.bindir = "exe"
