@@ -4,3 +4,6 @@
 # installed, and with the checkout that it is in.
 checkout = File.expand_path("../../../lib", __dir__)
 $LOAD_PATH.unshift(checkout) if File.directory?(File.join(checkout, "hyperion_rs"))
+
+# Which Bundler loads, and Rails' commands rely on it.
+require "pathname"
