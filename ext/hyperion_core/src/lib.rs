@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod adopted;
 pub mod body;
 pub mod config;
 mod connection;
 mod date;
 pub mod dispatch;
+mod engine;
 pub mod handler;
 mod limits;
 pub mod listener;
@@ -27,6 +29,7 @@ pub mod tls;
 mod writer;
 
 pub use config::Config;
+pub use engine::Engine;
 pub use handler::{Exchange, Handler};
 pub use observe::Observer;
 pub use peer::{Address, Peer, TlsSession};

@@ -126,7 +126,7 @@ impl Running {
     }
 }
 
-fn runtime(io_threads: usize) -> io::Result<Runtime> {
+pub(crate) fn runtime(io_threads: usize) -> io::Result<Runtime> {
     let mut builder = match io_threads {
         0 | 1 => Builder::new_current_thread(),
         threads => {

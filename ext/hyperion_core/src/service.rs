@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Gate};
 use crate::body::SpillBudget;
 use crate::config::Config;
 use crate::connection;
@@ -38,7 +38,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) observer: Observer,
-    pub(crate) admission: Arc<Admission>,
+    pub(crate) gate: Gate,
     pub(crate) spill: Arc<SpillBudget>,
     pub(crate) reactor: Arc<Reactor>,
 }
@@ -47,8 +47,14 @@ impl Service {
     /// A service that serves nobody yet. To be called inside a tokio runtime with time enabled, which delivers the
     /// responses.
     pub fn new(config: Config, handler: Arc<dyn Handler>, observer: Observer) -> Self {
+        let gate = Gate::Core(Admission::new(config.limits.max_in_flight));
+        Self::with_gate(config, handler, observer, gate)
+    }
+
+    /// As [`Service::new`], behind a gate that other services may share; `max_in_flight` is not asked.
+    pub fn with_gate(config: Config, handler: Arc<dyn Handler>, observer: Observer, gate: Gate) -> Self {
         let context = Arc::new(Context {
-            admission: Admission::new(config.limits.max_in_flight),
+            gate,
             spill: SpillBudget::new(config.buffers.spill_dir.clone(), config.buffers.spill_limit),
             reactor: Arc::default(),
             config,
@@ -115,7 +121,7 @@ impl Service {
 
     /// The cap on requests in flight, and its counters.
     pub fn admission(&self) -> &Admission {
-        &self.context().admission
+        self.context().gate.admission()
     }
 
     /// Who hears of its requests.
@@ -187,7 +193,7 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("admission", &self.admission).finish_non_exhaustive()
+        f.debug_struct("Context").field("gate", &self.gate).finish_non_exhaustive()
     }
 }
 

@@ -241,7 +241,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 return rejected(shared, stream_id, &malformed.to_string());
             }
         };
-        let Some(slot) = shared.server.admission.admit() else {
+        let Some(slot) = shared.server.gate.admission().admit() else {
             reply.send_reset(Reason::REFUSED_STREAM);
             return rejected(shared, stream_id, "max_in_flight is reached");
         };

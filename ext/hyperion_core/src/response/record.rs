@@ -1,5 +1,6 @@
 //! The life of a request, from its admission to the end of its response.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
 pub(crate) struct Record {
     server: Arc<Context>,
     _slot: Slot,
+    admitted: Admitted,
     received_at: Instant,
     queued_at: Instant,
     status: Option<StatusCode>,
@@ -40,6 +42,17 @@ pub(crate) struct Record {
     on_finish: Option<OnFinish>,
     /// Dropped with the record, which is what [`Answered`] waits for.
     answered: Option<Listener>,
+}
+
+/// Whether the request may reach the application.
+enum Admitted {
+    /// That is yet to be decided.
+    Later,
+    Yes {
+        /// Dropped with the record.
+        _held: Option<Box<dyn Any + Send + Sync>>,
+    },
+    No,
 }
 
 /// Resolves when a response is over, whichever way.
@@ -63,9 +76,11 @@ impl Answered {
 impl Record {
     /// Of a request whose head was complete at `received_at`.
     pub(crate) fn new(server: Arc<Context>, slot: Slot, received_at: Instant) -> Box<Self> {
-        let record = Box::new(Record {
+        let late = server.gate.is_late();
+        let mut record = Box::new(Record {
             server,
             _slot: slot,
+            admitted: Admitted::Later,
             received_at,
             queued_at: received_at,
             status: None,
@@ -74,9 +89,25 @@ impl Record {
             on_finish: None,
             answered: None,
         });
-        record.metrics().add(Metric::RequestsTotal, 1);
-        record.metrics().add(Metric::RequestsInFlight, 1);
+        if !late {
+            record.count_admitted(None);
+        }
         record
+    }
+
+    pub(super) fn admit(&mut self, held: Box<dyn Any + Send + Sync>) {
+        self.count_admitted(Some(held));
+    }
+
+    fn count_admitted(&mut self, held: Option<Box<dyn Any + Send + Sync>>) {
+        self.admitted = Admitted::Yes { _held: held };
+        self.metrics().add(Metric::RequestsTotal, 1);
+        self.metrics().add(Metric::RequestsInFlight, 1);
+    }
+
+    pub(super) fn refuse(&mut self) {
+        self.admitted = Admitted::No;
+        self.metrics().add(Metric::H2StreamsRefused, 1);
     }
 
     pub(super) fn server(&self) -> &Arc<Context> {
@@ -133,8 +164,15 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.metrics().add(Metric::RequestsInFlight, -1);
-        self.metrics().observe(Timer::RequestDuration, self.received_at.elapsed());
+        match self.admitted {
+            Admitted::No => {}
+            // The client was faster than the decision.
+            Admitted::Later => self.metrics().add(Metric::RequestsTotal, 1),
+            Admitted::Yes { .. } => self.metrics().add(Metric::RequestsInFlight, -1),
+        }
+        if !matches!(self.admitted, Admitted::No) {
+            self.metrics().observe(Timer::RequestDuration, self.received_at.elapsed());
+        }
         if let Some(on_finish) = self.on_finish.take() {
             on_finish(self.outcome);
         }

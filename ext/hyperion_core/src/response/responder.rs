@@ -1,5 +1,6 @@
 //! Answers one request, exactly once.
 
+use std::any::Any;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -159,6 +160,23 @@ impl Responder {
             record.tell(listener);
         }
         answered
+    }
+
+    /// Whoever [`crate::admission::Gate::Handler`] leaves the decision to lets the request in. What it `held` for that is dropped when
+    /// the response is over, whichever way.
+    pub fn admit(&mut self, held: Box<dyn Any + Send + Sync>) {
+        if let Some((_, record)) = &mut self.pending {
+            record.admit(held);
+        }
+    }
+
+    /// Turns the request away, as [`Responder::admit`] lets it in: the application has not seen it, and the client may
+    /// send it again (RFC 9113, section 8.7).
+    pub fn refuse(mut self) {
+        if let Some((_, record)) = &mut self.pending {
+            record.refuse();
+        }
+        self.reset(Reason::REFUSED_STREAM);
     }
 
     /// Ends the stream without a response.
