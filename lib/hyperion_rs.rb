@@ -12,7 +12,11 @@ require_relative "hyperion_rs/version"
 # server is bound.
 module HyperionRs
   autoload :CLI, "#{__dir__}/hyperion_rs/cli"
+  autoload :H2Admission, "#{__dir__}/hyperion_rs/h2_admission"
+  autoload :Http2Handler, "#{__dir__}/hyperion_rs/http2_handler"
+  autoload :JsonFormatter, "#{__dir__}/hyperion_rs/json_formatter"
   autoload :RackHandler, "#{__dir__}/hyperion_rs/rack_handler"
+  autoload :Runtime, "#{__dir__}/hyperion_rs/runtime"
 end
 
 require_relative "hyperion_rs/railtie" if defined?(Rails::Railtie)

@@ -5,20 +5,25 @@
 
 #![allow(missing_docs, reason = "Ruby is the only caller; `magnus::init` makes a function that takes no doc")]
 
+mod admission;
 mod body;
 mod cache;
+mod connection;
 mod env;
 mod errors;
 mod finish;
 mod fork;
 mod gvl;
 mod handle;
+mod handler;
 mod hijack;
 mod input;
 mod jump;
 mod keys;
 mod log;
 mod metrics;
+mod mirror;
+mod pool;
 mod respond;
 mod roots;
 mod server;
@@ -47,5 +52,8 @@ fn init(ruby: &Ruby) -> Result<(), Error> {
     input::define(ruby, native)?;
     writer::define(ruby, native)?;
     metrics::define(ruby, native)?;
+    admission::define(ruby, native)?;
+    connection::define(ruby, native)?;
+    handler::define(ruby, native)?;
     server::define(ruby, native)
 }

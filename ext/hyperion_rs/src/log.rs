@@ -20,7 +20,6 @@ const LINES: usize = 1024;
 pub(crate) enum Style {
     /// By a String.
     Lines,
-    #[expect(dead_code, reason = "no site is logged so yet")]
     /// By a block that answers a Hash with a `message`.
     Hashes,
 }
@@ -45,7 +44,6 @@ pub(crate) enum Field {
     Text(String),
     Number(u32),
     Millis(f64),
-    Texts(Vec<String>),
 }
 
 impl Logger {
@@ -181,7 +179,7 @@ impl Entry {
         let fields = vec![
             ("error", Field::Text(error)),
             ("error_class", Field::Text(class.to_owned())),
-            ("backtrace", Field::Texts(Vec::new())),
+            ("backtrace", Field::Text(String::new())),
         ];
         Entry { message: "h2 stream dispatch failed".into(), fields }
     }
@@ -193,11 +191,12 @@ impl Entry {
         };
         let message: RString = exception.funcall("message", ())?;
         let trace: Option<RArray> = exception.funcall("backtrace", ())?;
-        let frames = trace.into_iter().flatten().take(FRAMES).map(|frame| frame.to_string()).collect();
+        let frames: Vec<_> =
+            trace.into_iter().flatten().take(FRAMES).map(|frame| frame.to_string()).collect();
         // SAFETY: the name is copied before anything of Ruby is called.
         let class = unsafe { exception.classname() }.into_owned();
         let mut entry = Entry::failed(lossy(message), &class);
-        entry.fields[2].1 = Field::Texts(frames);
+        entry.fields[2].1 = Field::Text(frames.join(" | "));
         entry.fields.push(("request", Field::Text(what.to_string())));
         Ok(entry)
     }
@@ -211,9 +210,6 @@ impl Entry {
                 Field::Text(text) => hash.aset(name, text.as_str())?,
                 Field::Number(number) => hash.aset(name, *number)?,
                 Field::Millis(millis) => hash.aset(name, *millis)?,
-                Field::Texts(texts) => {
-                    hash.aset(name, ruby.ary_from_iter(texts.iter().map(|text| ruby.str_new(text))))?;
-                }
             }
         }
         Ok(hash)
@@ -221,7 +217,7 @@ impl Entry {
 }
 
 /// Frames of a backtrace in a structured line.
-const FRAMES: usize = 20;
+const FRAMES: usize = 10;
 
 /// What waits to be written.
 #[derive(Debug)]

@@ -7,10 +7,12 @@ use magnus::prelude::*;
 use magnus::value::Opaque;
 use magnus::{DataTypeFunctions, Error, RHash, RModule, Ruby, TypedData, Value, gc};
 
+use crate::admission::Foreign;
 use crate::body::Streaming;
 use crate::handle::{EarlyHints, Pending};
 use crate::input::Classes;
 use crate::log::Logger;
+use crate::mirror::Mirror;
 use crate::settings::Settings;
 use crate::{env, gvl};
 
@@ -20,6 +22,8 @@ use crate::{env, gvl};
 pub(crate) struct Roots {
     app: Opaque<Value>,
     logger: Logger,
+    admission: Option<Foreign>,
+    mirror: Option<Mirror>,
     /// What all envs have in common, without TLS and with it.
     templates: [Opaque<RHash>; 2],
     string_io: Opaque<magnus::RClass>,
@@ -39,7 +43,14 @@ pub(crate) struct Roots {
 type Finishing = (RHash, Value, Value, Value);
 
 impl Roots {
-    pub(crate) fn new(ruby: &Ruby, app: Value, logger: Logger, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(
+        ruby: &Ruby,
+        app: Value,
+        logger: Logger,
+        admission: Option<Foreign>,
+        mirror: Option<Mirror>,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
         let errors: Value = ruby.eval("$stderr")?;
         let plain = env::template(ruby, settings, false, errors)?;
         let tls = env::template(ruby, settings, true, errors)?;
@@ -48,6 +59,8 @@ impl Roots {
         Ok(Roots {
             app: app.into(),
             logger,
+            admission,
+            mirror,
             templates: [plain.into(), tls.into()],
             string_io: classes.string_io.into(),
             streaming_input: classes.streaming.into(),
@@ -68,6 +81,16 @@ impl Roots {
 
     pub(crate) fn logger(&self) -> Logger {
         self.logger
+    }
+
+    /// Who admits requests, besides the core.
+    pub(crate) fn admission(&self) -> Option<Foreign> {
+        self.admission
+    }
+
+    /// Metrics of the application's, when it has some.
+    pub(crate) fn mirror(&self) -> Option<&Mirror> {
+        self.mirror.as_ref()
     }
 
     /// What the env of this request begins with.
@@ -121,6 +144,8 @@ impl DataTypeFunctions for Roots {
             marker.mark(value);
         }
         self.logger.mark(marker);
+        self.admission.iter().for_each(|admission| admission.mark(marker));
+        self.mirror.iter().for_each(|mirror| mirror.mark(marker));
         self.templates.iter().for_each(|template| marker.mark(*template));
         marker.mark(self.finishing);
         marker.mark(self.string_io);

@@ -58,7 +58,7 @@ impl NativeServer {
         metrics: Obj<Metrics>,
     ) -> Result<Self, Error> {
         let settings = Settings::new(ruby, settings)?;
-        let roots = Roots::new(ruby, app, Logger::new(logger, Style::Lines), &settings)?;
+        let roots = Roots::new(ruby, app, Logger::new(logger, Style::Lines), None, None, &settings)?;
         let roots = ruby.obj_wrap(roots);
         let (bridge, notices) = Bridge::new(settings.threads_min, settings.threads_max);
         Ok(NativeServer {
@@ -94,13 +94,13 @@ impl NativeServer {
         let misuse = |reason: &'static str| Error::new(ruby.exception_runtime_error(), reason);
         let server = take(&rb_self.bound).ok_or_else(|| misuse("bind first, and run once"))?;
         let notices = rb_self.notices.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let notices = notices.ok_or_else(|| misuse("a server runs once"))?;
+        let mut notices = notices.ok_or_else(|| misuse("a server runs once"))?;
         let bridge = rb_self.bridge.clone();
         gvl::prepare(ruby)?;
         let roots = ruby.get_inner(rb_self.roots);
         let site = Site::open(ruby, roots, bridge.clone(), ruby.get_inner(rb_self.metrics).counters())?;
         let running = rb_self.start(ruby, server, site.clone())?;
-        let mut supervisor = Supervisor::new(ruby, bridge, notices, roots.logger());
+        let mut supervisor = Supervisor::new(ruby, bridge, &mut notices, roots.logger());
         let supervised = supervisor.supervise(running.finished()).and_then(|()| supervisor.join());
         let ended = match supervised {
             Ok(()) => site.tend(ruby),
@@ -199,7 +199,8 @@ fn inherit(ruby: &Ruby, listen_fds: &[RawFd]) -> Result<Inherited, Error> {
     Ok(inherited)
 }
 
-fn load(tls: &TlsSettings) -> Result<Option<Tls>, TlsError> {
+/// The identity that the settings name.
+pub(crate) fn load(tls: &TlsSettings) -> Result<Option<Tls>, TlsError> {
     match tls {
         TlsSettings::Off => Ok(None),
         TlsSettings::Development(dir) => Tls::development(dir).map(|(tls, _)| Some(tls)),

@@ -1,12 +1,13 @@
 //! A site: one application, with what serves it. The core and the queue know it as plain Rust; its Ruby objects are found
 //! through a registry, which keeps them for as long as anything in flight refers to the site.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use hyperion_core::metrics::Metrics;
 use hyperion_core::report::{Event, Level, Reporter};
+use hyperion_core::request::Request;
 use hyperion_core::response::Outcome;
 use hyperion_core::{Exchange, Handler};
 use magnus::prelude::*;
@@ -43,6 +44,8 @@ pub(crate) struct Site {
     bridge: Arc<Bridge>,
     log: Backlog,
     pub(crate) metrics: Arc<Metrics>,
+    /// Slots that the admission object of the application's has to get back.
+    released: AtomicUsize,
     /// The supervisor was told that there is something to do for this site, and has not begun.
     rung: AtomicBool,
     this: Weak<Site>,
@@ -62,6 +65,7 @@ impl Site {
             bridge,
             log,
             metrics,
+            released: AtomicUsize::new(0),
             rung: AtomicBool::new(false),
             this: this.clone(),
         }))
@@ -87,16 +91,55 @@ impl Site {
         self.push(Instant::now(), Task::Finished(id, outcome));
     }
 
-    /// Does what waits for a thread with the GVL: writes the lines of the log.
+    /// The admission object of the application's has turned a request away.
+    pub(crate) fn refused(&self, request: &Request) {
+        if self.enabled(Level::Debug) {
+            let (peer, stream_id) = (&request.peer.remote, request.stream_id);
+            self.report(
+                Level::Debug,
+                &Event::RequestRejected { peer, stream_id, reason: "h2_admission is full" },
+            );
+        }
+    }
+
+    /// What a request holds that the admission object of the application's has admitted.
+    pub(crate) fn slot(&self) -> Slot {
+        Slot(self.this())
+    }
+
+    /// Does what waits for a thread with the GVL: gives slots back, passes on what was counted, and writes the
+    /// lines of the log.
     pub(crate) fn tend(&self, ruby: &Ruby) -> Result<(), Error> {
         self.rung.store(false, Relaxed);
         let Some(roots) = self.roots(ruby) else { return Ok(()) };
-        let tended = self.log.write(ruby, roots.logger());
+        let tended = self.run_errands(ruby, &roots);
         if tended.is_err() {
             // What ends this thread leaves the rest to another one.
             self.ring();
         }
         tended
+    }
+
+    fn run_errands(&self, ruby: &Ruby, roots: &Roots) -> Result<(), Error> {
+        self.release(ruby, roots)?;
+        if let Some(mirror) = roots.mirror() {
+            tolerate(ruby, roots, "metrics", mirror.update(ruby, &self.metrics))?;
+        }
+        self.log.write(ruby, roots.logger())
+    }
+
+    fn release(&self, ruby: &Ruby, roots: &Roots) -> Result<(), Error> {
+        let Some(admission) = roots.admission() else { return Ok(()) };
+        let one = |count: usize| count.checked_sub(1);
+        while self.released.fetch_update(Relaxed, Relaxed, one).is_ok() {
+            tolerate(ruby, roots, "h2_admission", admission.release(ruby))?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, level: Level, event: &Event<'_>) {
+        self.log.push(level, event);
+        self.ring();
     }
 
     fn this(&self) -> Arc<Site> {
@@ -112,6 +155,16 @@ impl Site {
         if !self.rung.swap(true, Relaxed) && !self.bridge.notify(Notice::Tend(self.this())) {
             self.rung.store(false, Relaxed);
         }
+    }
+}
+
+/// Logs what an object of the application's raised. What is meant for the thread goes on.
+fn tolerate(ruby: &Ruby, roots: &Roots, what: &str, result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.is_kind_of(ruby.exception_standard_error()) => {
+            roots.logger().write_exception(ruby, what, &error)
+        }
+        result => result,
     }
 }
 
@@ -131,7 +184,16 @@ impl Reporter for Door {
     }
 
     fn report(&self, level: Level, event: &Event<'_>) {
-        self.0.log.push(level, event);
+        self.0.report(level, event);
+    }
+}
+
+/// A slot that was taken under the GVL, and is given back by a thread that has it.
+pub(crate) struct Slot(Arc<Site>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.released.fetch_add(1, Relaxed);
         self.0.ring();
     }
 }

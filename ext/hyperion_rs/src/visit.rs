@@ -9,7 +9,7 @@ use hyperion_core::Exchange;
 use hyperion_core::metrics::{Metric, Timer};
 use hyperion_core::report::Level;
 use hyperion_core::request::Request;
-use hyperion_core::response::{Hijacked, Outcome};
+use hyperion_core::response::{Hijacked, Outcome, Responder};
 use magnus::error::ErrorType;
 use magnus::prelude::*;
 use magnus::{Error, RArray, RHash, Ruby, Value};
@@ -53,6 +53,7 @@ impl Visit<'_> {
         if responder.is_disconnected() {
             return Ok(());
         }
+        let Some(mut responder) = self.admit(responder, &request)? else { return Ok(()) };
         let (roots, started) = (self.roots, responder.start());
         let pending = Pending::new(responder);
         let input = match roots.input_classes(self.ruby).input(self.ruby, body) {
@@ -76,6 +77,23 @@ impl Visit<'_> {
             return Ok(());
         }
         and_then_always(ended, || self.tolerate("closing the request body", input.close())).map(drop)
+    }
+
+    /// Asks the admission object of the application's, when there is one.
+    fn admit(&self, mut responder: Responder, request: &Request) -> Result<Option<Responder>, Error> {
+        let Some(admission) = self.roots.admission() else { return Ok(Some(responder)) };
+        match admission.admit(self.ruby) {
+            Ok(true) => {
+                responder.admit(Box::new(self.site.slot()));
+                return Ok(Some(responder));
+            }
+            Ok(false) => {
+                responder.refuse();
+                self.site.refused(request);
+            }
+            Err(error) => self.failed(&Pending::new(responder), "h2_admission", error)?,
+        }
+        Ok(None)
     }
 
     /// Calls the application, and sends what it answers.

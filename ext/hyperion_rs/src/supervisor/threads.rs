@@ -27,7 +27,7 @@ pub(crate) struct Supervisor<'a> {
     /// For lines about the workers.
     logger: Logger,
     bridge: Arc<Bridge>,
-    notices: Receiver<Notice>,
+    notices: &'a mut Receiver<Notice>,
     /// On the stack, where the garbage collector sees it.
     threads: RArray,
     /// When threads may be started again, after one could not be.
@@ -38,7 +38,7 @@ impl<'a> Supervisor<'a> {
     pub(crate) fn new(
         ruby: &'a Ruby,
         bridge: Arc<Bridge>,
-        notices: Receiver<Notice>,
+        notices: &'a mut Receiver<Notice>,
         logger: Logger,
     ) -> Self {
         Supervisor { ruby, logger, bridge, notices, threads: ruby.ary_new(), retry: None }
