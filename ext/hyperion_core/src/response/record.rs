@@ -105,9 +105,9 @@ impl Record {
         self.metrics().add(Metric::RequestsInFlight, 1);
     }
 
+    /// The frame that tells the client so is counted as it is sent.
     pub(super) fn refuse(&mut self) {
         self.admitted = Admitted::No;
-        self.metrics().add(Metric::H2StreamsRefused, 1);
     }
 
     pub(super) fn server(&self) -> &Arc<Context> {

@@ -162,8 +162,8 @@ impl Responder {
         answered
     }
 
-    /// Whoever [`crate::admission::Gate::Handler`] leaves the decision to lets the request in. What it `held` for that is dropped when
-    /// the response is over, whichever way.
+    /// Lets the request in, when that was left to the handler (see [`crate::admission::Gate`]). What is `held` for that
+    /// is dropped when the response is over, whichever way.
     pub fn admit(&mut self, held: Box<dyn Any + Send + Sync>) {
         if let Some((_, record)) = &mut self.pending {
             record.admit(held);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use hyperion_core::admission::Gate;
 use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, PushError, RequestBody};
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::{Head, Outcome};
@@ -53,6 +54,14 @@ pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
     let (app, watch) = App::new();
     let app = Arc::new(app);
     Harness { service: Service::new(config, app.clone(), Observer::default()), app, watch }
+}
+
+/// A service that leaves it to the application who is admitted.
+pub fn late_harness() -> Harness {
+    let (app, watch) = App::new();
+    let app = Arc::new(app);
+    let service = Service::with_gate(Config::default(), app.clone(), Observer::default(), Gate::handler());
+    Harness { service, app, watch }
 }
 
 impl App {
