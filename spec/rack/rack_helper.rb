@@ -130,7 +130,8 @@ end
 RSpec::Matchers.define_negated_matcher :not_include, :include
 
 RSpec.configure do |config|
-  config.include RackHelper, file_path: %r{/spec/rack/}
-  config.include Http2Client, file_path: %r{/spec/rack/}
-  config.extend RackHelper::Group, file_path: %r{/spec/rack/}
+  rooms = %r{/spec/(rack|hijack|websocket)/}
+  config.include RackHelper, file_path: rooms
+  config.include Http2Client, file_path: rooms
+  config.extend RackHelper::Group, file_path: rooms
 end

@@ -74,4 +74,6 @@ function* pattern(size, block = 65536) {
   for (let left = size; left > 0; left -= block) yield left >= block ? unit : unit.subarray(0, left);
 }
 
-module.exports = { Readable, connect, open, exchange, until, pattern, sleep, http2, crypto };
+module.exports = {
+  Readable, connect, open, exchange, until, pattern, sleep, http2, crypto, ...require("../../websocket/support/client.js"),
+};
