@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
 require_relative "../rack/rack_helper"
+require_relative "../websocket/support/libraries"
 
 RSpec.describe "rack.hijack" do
   app = <<~'RACKUP'
-    require "nio"
     KEPT = Thread::Queue.new
     HELLO = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     def tell(line) = $stderr.puts(line)
@@ -23,6 +23,7 @@ RSpec.describe "rack.hijack" do
       "/kept" => ->(io) { KEPT << io },
       "/forgotten" => ->(_) {},
       "/nio" => lambda { |io|
+        require "nio"
         selector = NIO::Selector.new
         monitor = selector.register(io, :w)
         selector.select(5) { |ready| ready.io.write_nonblock("#{HELLO}\r\nhello") }
@@ -71,7 +72,8 @@ RSpec.describe "rack.hijack" do
   serve app, lint: false, options: { threads: "1:1" }
 
   ways = { "/length" => "of a given length", "/chunked" => "in chunks", "/until-close" => "until the socket is closed",
-           "/thread" => "from another thread", "/nio" => "by nio4r" }
+           "/thread" => "from another thread" }
+  ways["/nio"] = "by nio4r" if WebSocketLibraries.available?
   ways.each do |path, description|
     it "sends what the app writes #{description}" do
       told = fetch(path)

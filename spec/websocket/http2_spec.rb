@@ -1,8 +1,9 @@
 # frozen_string_literal: true
 
 require_relative "../rack/rack_helper"
+require_relative "support/libraries"
 
-RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
+RSpec.describe "WebSockets over HTTP/2 (RFC 8441)", if: WebSocketLibraries.available? do
   serve File.read(File.join(__dir__, "app.ru")), lint: false, options: { threads: "1:1" }
 
   it "are offered in SETTINGS" do
@@ -17,7 +18,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
     describe "with #{library}" do
       it "are accepted without the words of HTTP/1.1" do
         told = js(<<~JAVASCRIPT)
-          const socket = websocket(session, "#{path}", { "sec-websocket-protocol": "chat" });
+          const socket = await websocket(session, "#{path}", { "sec-websocket-protocol": "chat" });
           return socket.head;
         JAVASCRIPT
         expect(told).to include(":status": 200)
@@ -26,7 +27,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
 
       it "echo messages of any size" do
         told = js(<<~JAVASCRIPT)
-          const socket = websocket(session, "#{path}");
+          const socket = await websocket(session, "#{path}");
           const same = [];
           for (const size of [0, 5, 125, 126, 65535, 65536, 1000000]) {
             const text = "x".repeat(size);
@@ -41,7 +42,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
 
       it "answer a PING, and end with a close from each side" do
         told = js(<<~JAVASCRIPT)
-          const socket = websocket(session, "#{path}");
+          const socket = await websocket(session, "#{path}");
           socket.send("are you there?", "ping");
           const pong = await socket.next();
           socket.send("\\u0003\\u00e8", "close");
@@ -57,8 +58,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
 
   it "hold no thread, and share a connection" do
     told = js(<<~JAVASCRIPT)
-      const sockets = Array.from({ length: 100 }, () => websocket(session, "/driver"));
-      await Promise.all(sockets.map((socket) => socket.head));
+      const sockets = await Promise.all(Array.from({ length: 100 }, () => websocket(session, "/driver")));
       sockets.forEach((socket, n) => socket.send(`message ${n}`));
       const texts = await Promise.all(sockets.map(async (socket) => (await socket.next()).text));
       return [texts, (await exchange(session, "/")).body];
@@ -68,8 +68,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
 
   it "close the app's socket when the client goes" do
     js(<<~JAVASCRIPT)
-      const socket = websocket(session, "/driver");
-      await socket.head;
+      const socket = await websocket(session, "/driver");
       socket.stream.close(http2.constants.NGHTTP2_CANCEL);
       return new Promise((resolve) => socket.stream.on("close", () => resolve(null)));
     JAVASCRIPT
@@ -103,12 +102,12 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
   end
 
   it "are refused by the app's status" do
-    told = js("return websocket(session, '/refused').head;")
+    told = js("return (await websocket(session, '/refused')).head;")
     expect(told).to include(":status": 404)
   end
 
   it "are refused where a page is" do
-    told = js("return websocket(session, '/page').head;")
+    told = js("return (await websocket(session, '/page')).head;")
     expect(told).to include(":status": 501)
   end
 
@@ -120,7 +119,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)" do
   it "do not keep a stop waiting" do
     with_server(File.read(File.join(__dir__, "app.ru")), lint: false) do
       # A session that outlives its script.
-      js("globalThis.staying = connect(url); return websocket(staying, '/driver').head;")
+      js("globalThis.staying = connect(url); return (await websocket(staying, '/driver')).head;")
       expect(server.stop(within: 8).exitstatus).to eq(0)
     end
   end

@@ -31,8 +31,8 @@ function decode(bytes) {
   return { kind: KINDS[bytes[0] & 15], payload: bytes.subarray(start, start + size), length: start + size };
 }
 
-// Opens a WebSocket. `head` resolves to the response's head; `next` to the next frame, or null at the end.
-function websocket(session, path, headers = {}) {
+// Opens a WebSocket; resolves when it is answered. `next` resolves to the next frame, or null at the end.
+async function websocket(session, path, headers = {}) {
   const stream = session.request({
     ":method": "CONNECT", ":protocol": "websocket", ":scheme": "https", ":path": path,
     "sec-websocket-version": "13", origin: "https://example.test", ...headers,
@@ -44,7 +44,7 @@ function websocket(session, path, headers = {}) {
   stream.on("end", () => { ended = true; wake(); });
   stream.on("close", () => { ended = true; wake(); });
   stream.on("error", () => {}); // The end tells it.
-  const head = new Promise((resolve) => {
+  const head = await new Promise((resolve) => {
     stream.on("response", (fields) => resolve({ ...fields }));
     stream.on("close", () => resolve(null));
   });
