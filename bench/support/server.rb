@@ -7,7 +7,7 @@ require_relative "failure"
 require_relative "process_tree"
 
 module Bench
-  # A server process on a free port of 127.0.0.1, with TLS.
+  # A server process on a free port of 127.0.0.1, with TLS unless the scheme is http; then it speaks HTTP/2 alone.
   class Server
     HOST = "127.0.0.1"
     # Seconds for a server to listen, and to leave after TERM before it is killed.
@@ -18,20 +18,23 @@ module Bench
     TAIL = 20
 
     attr_reader :port, :protocol
+    # The file of its output.
+    attr_reader :log
 
     # Yields the running server, which answers requests for `path`. `command` gets the port and answers what to spawn.
-    def self.run(name, command, path = "/")
-      server = new(name, command, path)
+    def self.run(name, command, path = "/", scheme: "https")
+      server = new(name, command, path, scheme)
       server.start
       yield server
     ensure
       server&.stop
     end
 
-    def initialize(name, command, path)
+    def initialize(name, command, path, scheme)
       @name = name
       @command = command
       @path = path
+      @scheme = scheme
       @log = File.join(OUTPUT, "#{name.gsub(/[^\w.-]+/, '_')}.log")
     end
 
@@ -57,7 +60,7 @@ module Bench
     end
 
     def url(path)
-      "https://#{HOST}:#{port}#{path}"
+      "#{@scheme}://#{HOST}:#{port}#{path}"
     end
 
     # Seconds of CPU by process name.
@@ -89,6 +92,8 @@ module Bench
 
     # The protocol; nil while nobody listens.
     def handshake
+      return "h2" if @scheme == "http"
+
       context = OpenSSL::SSL::SSLContext.new
       context.alpn_protocols = %w[h2 http/1.1]
       Socket.tcp(HOST, port, connect_timeout: START_DEADLINE) do |socket|
@@ -100,8 +105,9 @@ module Bench
 
     # A server in front of another listens before that one does. The head is enough: the body may be large.
     def answers?
-      system("curl", "--noproxy", "*", "-ksSfI", "--max-time", "5", url(@path), in: File::NULL, out: File::NULL,
-                                                                                err: File::NULL)
+      version = @scheme == "http" ? "--http2-prior-knowledge" : "--http2"
+      system("curl", version, "--noproxy", "*", "-ksSfI", "--max-time", "5", url(@path),
+             in: File::NULL, out: File::NULL, err: File::NULL)
     end
 
     def wait_for_end
