@@ -2,6 +2,7 @@
 //! [`Handler`] as an [`Exchange`]. It knows nothing of Ruby.
 #![forbid(unsafe_code)]
 
+pub mod access_log;
 pub mod admission;
 pub mod adopted;
 pub mod body;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access_log::AccessLog;
 use crate::metrics::Metrics;
 
 /// Who hears of the requests of a service.
@@ -9,4 +10,6 @@ use crate::metrics::Metrics;
 pub struct Observer {
     /// Counts them.
     pub metrics: Arc<Metrics>,
+    /// Writes a line for each of them.
+    pub access_log: Option<AccessLog>,
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 
+use crate::access_log::Target;
 use crate::peer::Address;
 use crate::timing::FirstStream;
 
@@ -72,6 +73,18 @@ pub enum Event<'a> {
         /// Why, in words.
         reason: String,
     },
+    /// The access log could not be written or reopened.
+    AccessLogFailed {
+        /// Where it goes.
+        target: &'a Target,
+        /// The system's reason.
+        error: &'a io::Error,
+    },
+    /// Lines of the access log came faster than they could be written.
+    AccessLogDropped {
+        /// How many are missing.
+        lines: u64,
+    },
     /// A connection has sent its first response.
     FirstStream {
         /// Who is connected.
@@ -105,6 +118,8 @@ impl fmt::Display for Event<'_> {
             }
             Event::Panicked { reason } => write!(f, "response lost, panic: {reason}"),
             Event::BodyFailed { stream_id, reason } => write!(f, "body lost, stream {stream_id}: {reason}"),
+            Event::AccessLogFailed { target, error } => write!(f, "access log to {target} failed: {error}"),
+            Event::AccessLogDropped { lines } => write!(f, "access log: {lines} lines were dropped"),
             Event::FirstStream { peer, stages } => {
                 write!(f, "h2 first-stream timing with {peer}:")?;
                 stages.millis().into_iter().try_for_each(|(name, millis)| write!(f, " {name}={millis:.3}"))

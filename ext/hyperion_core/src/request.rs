@@ -21,6 +21,15 @@ pub enum Protocol {
     Http2,
 }
 
+impl Protocol {
+    /// As in a request line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Http2 => "HTTP/2",
+        }
+    }
+}
+
 /// A request head that every layer above may rely on.
 #[derive(Debug)]
 pub struct Request {

@@ -8,6 +8,7 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::handler::Handler;
@@ -68,6 +69,15 @@ impl Server {
 
     /// Starts the runtime in threads of its own. Not to be called before a fork: threads do not survive it.
     pub fn start(self, handler: Arc<dyn Handler>, observer: Observer) -> io::Result<Running> {
+        let log = observer.access_log.clone();
+        if let Some(log) = &log {
+            log.start(handler.clone())?;
+        }
+        self.start_serving(handler, observer).inspect_err(|_| finish(log.as_ref()))
+    }
+
+    fn start_serving(self, handler: Arc<dyn Handler>, observer: Observer) -> io::Result<Running> {
+        let log = observer.access_log.clone();
         let Server { config, bound, tls } = self;
         let runtime = runtime(config.io_threads)?;
         let service = {
@@ -75,13 +85,14 @@ impl Server {
             Service::new(config, handler, observer)
         };
         let (stop, stopped) = watch::channel(false);
-        let (finish, finished) = watch::channel(false);
+        let (end, finished) = watch::channel(false);
         let handover = Arc::<Handover>::default();
         let run = run(bound, tls, service.clone(), stopped, handover.clone());
         thread::Builder::new().name("hyperion-io".into()).spawn(move || {
             runtime.block_on(run);
             runtime.shutdown_background();
-            finish.send_replace(true);
+            finish(log.as_ref());
+            end.send_replace(true);
         })?;
         Ok(Running { stop, finished, service, handover })
     }
@@ -123,6 +134,13 @@ impl Running {
     /// Bytes in temporary files.
     pub fn spilled(&self) -> u64 {
         self.service.spilled()
+    }
+}
+
+/// Has the last lines written.
+fn finish(log: Option<&AccessLog>) {
+    if let Some(log) = log {
+        log.finish();
     }
 }
 

@@ -245,8 +245,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             reply.send_reset(Reason::REFUSED_STREAM);
             return rejected(shared, stream_id, "max_in_flight is reached");
         };
+        let record = Record::new(shared.server.clone(), slot, &request);
         let reply = H2Reply::new(reply, &request, shared.clone());
-        let record = Record::new(shared.server.clone(), slot, request.received_at);
         let responder = Responder::new(Reply::H2(reply), record, shared.budgets());
         self.dispatch(request, body, responder);
     }

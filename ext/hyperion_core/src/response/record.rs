@@ -4,13 +4,15 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::sync::oneshot;
 
+use crate::access_log::{End, Line};
 use crate::admission::Slot;
 use crate::metrics::{Metric, Metrics, Timer};
+use crate::request::Request;
 use crate::service::Context;
 
 /// How a response ended.
@@ -28,6 +30,18 @@ pub enum Outcome {
 
 pub(super) type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
 
+impl Outcome {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Sent => "sent",
+            Outcome::Disconnected => "disconnected",
+            Outcome::TimedOut => "timed_out",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
 /// What lives as long as a request does; its end is reported when it is dropped.
 pub(crate) struct Record {
     server: Arc<Context>,
@@ -35,6 +49,8 @@ pub(crate) struct Record {
     admitted: Admitted,
     received_at: Instant,
     queued_at: Instant,
+    queue_wait: Option<Duration>,
+    line: Option<Box<Line>>,
     status: Option<StatusCode>,
     /// Of the body, that were written.
     bytes: u64,
@@ -74,15 +90,18 @@ impl Answered {
 }
 
 impl Record {
-    /// Of a request whose head was complete at `received_at`.
-    pub(crate) fn new(server: Arc<Context>, slot: Slot, received_at: Instant) -> Box<Self> {
+    /// Of a request whose head was complete.
+    pub(crate) fn new(server: Arc<Context>, slot: Slot, request: &Request) -> Box<Self> {
         let late = server.gate.is_late();
+        let line = server.observer.access_log.is_some().then(|| Line::new(request));
         let mut record = Box::new(Record {
             server,
             _slot: slot,
             admitted: Admitted::Later,
-            received_at,
-            queued_at: received_at,
+            received_at: request.received_at,
+            queued_at: request.received_at,
+            queue_wait: None,
+            line,
             status: None,
             bytes: 0,
             outcome: Outcome::Disconnected,
@@ -124,7 +143,9 @@ impl Record {
 
     pub(super) fn start(&mut self) -> Instant {
         let now = Instant::now();
-        self.metrics().observe(Timer::QueueWait, now.saturating_duration_since(self.queued_at));
+        let wait = now.saturating_duration_since(self.queued_at);
+        self.queue_wait = Some(wait);
+        self.metrics().observe(Timer::QueueWait, wait);
         now
     }
 
@@ -157,6 +178,20 @@ impl Record {
         self.outcome = outcome;
     }
 
+    fn log(&mut self, at: Instant) {
+        let (Some(log), Some(mut line)) = (&self.server.observer.access_log, self.line.take()) else {
+            return;
+        };
+        line.end(End {
+            at,
+            status: self.status.map(|status| status.as_u16()),
+            bytes: self.bytes,
+            queue_wait: self.queue_wait,
+            outcome: self.outcome,
+        });
+        log.push(*line);
+    }
+
     fn metrics(&self) -> &Metrics {
         &self.server.observer.metrics
     }
@@ -171,7 +206,9 @@ impl Drop for Record {
             Admitted::Yes { .. } => self.metrics().add(Metric::RequestsInFlight, -1),
         }
         if !matches!(self.admitted, Admitted::No) {
-            self.metrics().observe(Timer::RequestDuration, self.received_at.elapsed());
+            let now = Instant::now();
+            self.metrics().observe(Timer::RequestDuration, now.saturating_duration_since(self.received_at));
+            self.log(now);
         }
         if let Some(on_finish) = self.on_finish.take() {
             on_finish(self.outcome);

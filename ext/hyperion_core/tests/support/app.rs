@@ -51,9 +51,17 @@ pub fn harness() -> Harness {
 pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
     let mut config = Config::default();
     change(&mut config);
+    observed_harness(config, Observer::default())
+}
+
+/// A service that is observed; its access log is started.
+pub fn observed_harness(config: Config, observer: Observer) -> Harness {
     let (app, watch) = App::new();
     let app = Arc::new(app);
-    Harness { service: Service::new(config, app.clone(), Observer::default()), app, watch }
+    if let Some(log) = &observer.access_log {
+        log.start(app.clone()).expect("a thread");
+    }
+    Harness { service: Service::new(config, app.clone(), observer), app, watch }
 }
 
 /// A service that leaves it to the application who is admitted.

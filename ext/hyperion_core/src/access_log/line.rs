@@ -1,0 +1,219 @@
+//! The lines, and how they are written.
+
+use std::fmt::{self, Write};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::Method;
+use http::uri::PathAndQuery;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::output::Output;
+use crate::peer::{Address, Peer};
+use crate::request::{Protocol, Request};
+use crate::response::Outcome;
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// An object of JSON.
+    Json,
+    /// The common log format, and behind it the duration and the wait for a thread in seconds, the stream, and how
+    /// the response ended.
+    Common,
+}
+
+/// What is known of a request from its beginning, and its end.
+#[derive(Debug)]
+pub(crate) struct Line {
+    method: Method,
+    target: PathAndQuery,
+    protocol: Protocol,
+    stream_id: u32,
+    peer: Arc<Peer>,
+    received_at: Instant,
+    end: Option<End>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) at: Instant,
+    pub(crate) status: Option<u16>,
+    /// Of the body, that were written.
+    pub(crate) bytes: u64,
+    pub(crate) queue_wait: Option<Duration>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Writes lines in one format.
+pub(super) struct Writer {
+    format: Format,
+    text: String,
+}
+
+/// Bytes of text that are written at once.
+const CHUNK: usize = 64 * 1024;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl Line {
+    pub(crate) fn new(request: &Request) -> Box<Self> {
+        Box::new(Line {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            protocol: request.protocol,
+            stream_id: request.stream_id,
+            peer: request.peer.clone(),
+            received_at: request.received_at,
+            end: None,
+        })
+    }
+
+    pub(crate) fn end(&mut self, end: End) {
+        self.end = Some(end);
+    }
+}
+
+impl Writer {
+    pub(super) fn new(format: Format) -> Self {
+        Writer { format, text: String::with_capacity(CHUNK) }
+    }
+
+    /// Writes all lines, and forgets them; after an error the rest as well.
+    pub(super) fn write(&mut self, lines: &mut Vec<Line>, output: &mut Output) -> io::Result<()> {
+        let clock = Clock { instant: Instant::now(), time: SystemTime::now() };
+        let mut written = Ok(());
+        for line in lines.drain(..) {
+            let Some(end) = line.end else { continue };
+            // Memory takes any text.
+            let _ = match self.format {
+                Format::Json => self.json(&line, end, clock),
+                Format::Common => self.common(&line, end, clock),
+            };
+            if self.text.len() >= CHUNK {
+                written = written.and(self.flush(output));
+            }
+        }
+        written.and(self.flush(output))
+    }
+
+    fn flush(&mut self, output: &mut Output) -> io::Result<()> {
+        let written = output.write(self.text.as_bytes());
+        self.text.clear();
+        written
+    }
+
+    fn json(&mut self, line: &Line, end: End, clock: Clock) -> fmt::Result {
+        let seconds = |duration: Duration| duration.as_micros() as f64 / 1e6;
+        let json = serde_json::to_string(&Json {
+            time: IsoTime(clock.time_of(end.at)).to_string(),
+            peer: line.peer.remote.to_string(),
+            method: line.method.as_str(),
+            path: line.target.path(),
+            query: line.target.query(),
+            protocol: line.protocol.name(),
+            status: end.status,
+            bytes: end.bytes,
+            duration: seconds(end.at.saturating_duration_since(line.received_at)),
+            queue_wait: end.queue_wait.map(seconds),
+            stream_id: line.stream_id,
+            outcome: end.outcome.name(),
+        });
+        writeln!(self.text, "{}", json.map_err(|_| fmt::Error)?)
+    }
+
+    fn common(&mut self, line: &Line, end: End, clock: Clock) -> fmt::Result {
+        let text = &mut self.text;
+        match &line.peer.remote {
+            Address::Tcp(address) => write!(text, "{}", address.ip())?,
+            unix @ Address::Unix(_) => write!(text, "{unix}")?,
+        }
+        write!(text, " - - [{}] \"{} ", CommonTime(clock.time_of(end.at)), line.method)?;
+        escape(line.target.as_str(), text)?;
+        write!(text, " {}\" ", line.protocol.name())?;
+        match end.status {
+            Some(status) => write!(text, "{status}")?,
+            None => text.push('-'),
+        }
+        let duration = end.at.saturating_duration_since(line.received_at);
+        write!(text, " {} {:.6} ", end.bytes, duration.as_secs_f64())?;
+        match end.queue_wait {
+            Some(wait) => write!(text, "{:.6}", wait.as_secs_f64())?,
+            None => text.push('-'),
+        }
+        writeln!(text, " {} {}", line.stream_id, end.outcome.name())
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    time: String,
+    peer: String,
+    method: &'a str,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    protocol: &'a str,
+    status: Option<u16>,
+    bytes: u64,
+    duration: f64,
+    queue_wait: Option<f64>,
+    stream_id: u32,
+    outcome: &'a str,
+}
+
+/// What the clocks of the system show at one moment.
+#[derive(Clone, Copy)]
+struct Clock {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Clock {
+    /// The time of an instant that is over.
+    fn time_of(self, instant: Instant) -> OffsetDateTime {
+        let age = self.instant.saturating_duration_since(instant);
+        self.time.checked_sub(age).unwrap_or(self.time).into()
+    }
+}
+
+/// As in `2026-01-31T23:59:59.123Z`.
+struct IsoTime(OffsetDateTime);
+
+impl fmt::Display for IsoTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (date, time) = (self.0.date(), self.0.time());
+        write!(f, "{:04}-{:02}-{:02}T", date.year(), u8::from(date.month()), date.day())?;
+        write!(f, "{:02}:{:02}:{:02}.{:03}Z", time.hour(), time.minute(), time.second(), time.millisecond())
+    }
+}
+
+/// As in `31/Jan/2026:23:59:59 +0000`.
+struct CommonTime(OffsetDateTime);
+
+impl fmt::Display for CommonTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (date, time) = (self.0.date(), self.0.time());
+        let month = MONTHS[usize::from(u8::from(date.month())) - 1];
+        write!(f, "{:02}/{month}/{:04}", date.day(), date.year())?;
+        write!(f, ":{:02}:{:02}:{:02} +0000", time.hour(), time.minute(), time.second())
+    }
+}
+
+/// What could end a field or a line, or is no printable ASCII, as `\xHH`.
+fn escape(target: &str, text: &mut String) -> fmt::Result {
+    for byte in target.bytes() {
+        match byte {
+            b'"' | b'\\' | ..=b' ' | 0x7f.. => write!(text, "\\x{byte:02X}")?,
+            _ => text.push(char::from(byte)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests;
