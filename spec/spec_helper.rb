@@ -12,9 +12,9 @@ RSpec.configure do |config|
   config.example_status_persistence_file_path = ".rspec_status"
 
   config.include TemporaryFiles
-  config.include ServerHelper, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
-  config.include Http2Client, file_path: %r{/spec/(integration|grpc|hostile|flow)/}
+  config.include ServerHelper, file_path: %r{/spec/(integration|grpc|hostile|flow|observe)/}
+  config.include Http2Client, file_path: %r{/spec/(integration|grpc|hostile|flow|observe)/}
   config.include Python, file_path: %r{/spec/grpc/}
   config.include Siege, file_path: %r{/spec/(hostile|flow)/}
-  config.include Eventually, file_path: %r{/spec/(grpc|hostile|flow)/}
+  config.include Eventually, file_path: %r{/spec/(grpc|hostile|flow|observe)/}
 end

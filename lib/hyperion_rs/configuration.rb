@@ -34,6 +34,7 @@ module HyperionRs
       @layers = [explicit, own, config_file(explicit, own), environment.conventional, weakest]
       @settings = resolve(env)
       check_tls
+      check_access_log
       freeze
     end
 
@@ -127,6 +128,13 @@ module HyperionRs
       choose_certificate if tls && (tls_cert || tls_key)
       check_pair(:tls_cert, :tls_key)
       check_pair(:tls_key, :tls_cert)
+    end
+
+    def check_access_log
+      return unless access_log == "off" && given(:access_log_path)
+
+      raise ConfigurationError, "access_log_path (from #{origin(:access_log_path)}) needs access_log as well: " \
+                                "json or common"
     end
 
     # The stronger source decides between the development certificate and a given one.

@@ -46,7 +46,7 @@ module HyperionRs
     end
 
     # Serves until it is shut down and drained. INT and TERM do that, when this is the main thread; a second one drops
-    # the connections and ends the process.
+    # the connections and ends the process. USR1 reopens the access log then.
     def run(signals: Thread.current == Thread.main)
       bind
       return if @stopped
@@ -82,6 +82,12 @@ module HyperionRs
     # The descriptors of the sockets that #restart has kept.
     def listeners
       @native.listeners
+    end
+
+    # Opens the access log anew, after its file was renamed. Safe in a trap handler and from any thread.
+    def reopen_logs
+      @native&.reopen_logs
+      nil
     end
 
     # The URLs of the bound addresses; empty before #bind.

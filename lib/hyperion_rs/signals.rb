@@ -3,9 +3,10 @@
 module HyperionRs
   # INT and TERM while a server runs: the first drains it, a second one ends the process at once, by that signal, so
   # that its parent sees why. The same signal twice within ECHO is taken for one: process managers send it to the
-  # process and to its group.
+  # process and to its group. USR1 reopens the access log.
   class Signals
     NAMES = %w[INT TERM].freeze
+    REOPEN = "USR1"
     # Seconds.
     ECHO = 0.5
 
@@ -24,6 +25,7 @@ module HyperionRs
 
     def handle
       previous = NAMES.to_h { |name| [name, Signal.trap(name) { receive(name) }] }
+      previous[REOPEN] = Signal.trap(REOPEN) { @server.reopen_logs }
       yield
     ensure
       # A handler that Ruby did not install reads as nil and cannot be put back.

@@ -7,7 +7,7 @@ require_relative "latch"
 class FakeNative
   PORT = 41_234
 
-  attr_reader :app, :settings, :logger, :metrics, :running
+  attr_reader :app, :settings, :logger, :metrics, :running, :reopened
 
   # Takes its place for the example; answers the instances made.
   def self.install(example)
@@ -31,6 +31,7 @@ class FakeNative
     @running = Latch.new
     @shutdown = Latch.new
     @runs = 0
+    @reopened = 0
   end
 
   def bind
@@ -60,6 +61,10 @@ class FakeNative
 
   def listeners
     [41, 42]
+  end
+
+  def reopen_logs
+    @reopened += 1
   end
 
   def stats

@@ -9,7 +9,10 @@ RSpec.describe HyperionRs::Signals do
 
   before do
     # In a trap handler no lock can be taken.
-    stub_const("DrainingServer", Struct.new(:logger, :drained) { def shutdown = Thread.new { drained.open } })
+    stub_const("DrainingServer", Struct.new(:logger, :drained) do
+      def shutdown = Thread.new { drained.open }
+      def reopen_logs = Thread.new { drained.open }
+    end)
   end
 
   def signal(name)
@@ -24,6 +27,14 @@ RSpec.describe HyperionRs::Signals do
       end
       expect(log.string).to include("SIG#{name}: finishing requests in flight; again to drop them")
     end
+  end
+
+  it "reopens the logs at SIGUSR1, and goes on" do
+    described_class.handle(server) do
+      signal("USR1")
+      server.drained.wait
+    end
+    expect(log.string).to eq("")
   end
 
   it "ends the process by the signal that comes second" do

@@ -135,7 +135,7 @@ impl NativeHandler {
         let service = {
             let _inside = pool.engine.handle().enter();
             let door = Arc::new(Door(site.clone()));
-            let observer = Observer { metrics: site.metrics.clone() };
+            let observer = Observer { metrics: site.metrics.clone(), access_log: None };
             Service::with_gate(self.settings.core.clone(), door, observer, self.gate.clone())
         };
         let serving = Arc::new(Serving { service, site, pool });

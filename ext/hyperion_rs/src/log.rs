@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum Field {
     Text(String),
-    Number(u32),
+    Number(u64),
     Millis(f64),
 }
 
@@ -155,17 +155,24 @@ impl Entry {
                 "h2 request rejected",
                 vec![
                     ("reason", text(reason)),
-                    ("stream_id", Field::Number(*stream_id)),
+                    ("stream_id", Field::Number((*stream_id).into())),
                     ("peer", text(peer)),
                 ],
             ),
             Event::ResponseError { stream_id, reason } => (
                 "h2 response error",
-                vec![("reason", text(reason)), ("stream_id", Field::Number(*stream_id))],
+                vec![("reason", text(reason)), ("stream_id", Field::Number((*stream_id).into()))],
             ),
             Event::Panicked { reason } => return Entry::failed(reason.clone(), "panic"),
-            Event::BodyFailed { stream_id, reason } => {
-                ("h2 body failed", vec![("reason", text(reason)), ("stream_id", Field::Number(*stream_id))])
+            Event::BodyFailed { stream_id, reason } => (
+                "h2 body failed",
+                vec![("reason", text(reason)), ("stream_id", Field::Number((*stream_id).into()))],
+            ),
+            Event::AccessLogFailed { target, error } => {
+                ("access log failed", vec![("target", text(target)), ("error", text(error))])
+            }
+            Event::AccessLogDropped { lines } => {
+                ("access log lines dropped", vec![("lines", Field::Number(*lines))])
             }
             Event::FirstStream { peer, stages } => {
                 let millis = stages.millis().map(|(name, millis)| (name, Field::Millis(millis)));

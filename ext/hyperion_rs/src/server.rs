@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use hyperion_core::access_log::{AccessLog, Format, Target};
 use hyperion_core::listener::Inherited;
 use hyperion_core::server::Running;
 use hyperion_core::tls::{Tls, TlsError};
@@ -33,12 +34,20 @@ pub(crate) struct NativeServer {
     bridge: Arc<Bridge>,
     metrics: Opaque<Obj<Metrics>>,
     notices: Mutex<Option<Receiver<Notice>>>,
-    bound: Mutex<Option<Server>>,
+    bound: Mutex<Option<Bound>>,
+    /// For `reopen_logs`, of the process that has bound or runs it.
+    access_log: Mutex<Option<Ours<AccessLog>>>,
     running: OnceLock<Ours<Running>>,
     stopped: AtomicBool,
     /// The stop leaves the listening sockets open, for `listeners`.
     handing_over: AtomicBool,
     listeners: Mutex<Vec<OwnedFd>>,
+}
+
+/// What is ready to be started.
+struct Bound {
+    server: Server,
+    access_log: Option<AccessLog>,
 }
 
 impl DataTypeFunctions for NativeServer {
@@ -68,6 +77,7 @@ impl NativeServer {
             metrics: metrics.into(),
             notices: Mutex::new(Some(notices)),
             bound: Mutex::default(),
+            access_log: Mutex::default(),
             running: OnceLock::new(),
             stopped: AtomicBool::new(false),
             handing_over: AtomicBool::new(false),
@@ -75,31 +85,33 @@ impl NativeServer {
         })
     }
 
-    /// Loads the certificate and binds every address; answers their URLs.
+    /// Loads the certificate, opens the access log and binds every address; answers their URLs.
     fn bind(ruby: &Ruby, rb_self: &Self) -> Result<Vec<String>, Error> {
-        let Settings { core, bindings, backlog, listen_fds, tls, .. } = &rb_self.settings;
+        let Settings { core, bindings, backlog, listen_fds, tls, access_log, .. } = &rb_self.settings;
         let tls = load(tls).map_err(|error| Class::Configuration.error(ruby, error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let access_log = open(access_log).map_err(|error| Class::Configuration.error(ruby, error))?;
+        rb_self.keep(access_log.as_ref());
         let inherited = inherit(ruby, listen_fds)?;
         let server = Server::bind_with(core.clone(), bindings, *backlog, tls, inherited)
             .map_err(|error| Class::Bind.error(ruby, error))?;
         let urls = server.addresses().map(|address| url(scheme, address)).collect();
-        *rb_self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        *rb_self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(Bound { server, access_log });
         Ok(urls)
     }
 
     /// Serves until it was shut down and has drained.
     fn run(ruby: &Ruby, rb_self: Obj<Self>) -> Result<(), Error> {
-        let take = |slot: &Mutex<Option<Server>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let take = |slot: &Mutex<Option<Bound>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let misuse = |reason: &'static str| Error::new(ruby.exception_runtime_error(), reason);
-        let server = take(&rb_self.bound).ok_or_else(|| misuse("bind first, and run once"))?;
+        let bound = take(&rb_self.bound).ok_or_else(|| misuse("bind first, and run once"))?;
         let notices = rb_self.notices.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut notices = notices.ok_or_else(|| misuse("a server runs once"))?;
         let bridge = rb_self.bridge.clone();
         gvl::prepare(ruby)?;
         let roots = ruby.get_inner(rb_self.roots);
         let site = Site::open(ruby, roots, bridge.clone(), ruby.get_inner(rb_self.metrics).counters())?;
-        let running = rb_self.start(ruby, server, site.clone())?;
+        let running = rb_self.start(ruby, bound, site.clone())?;
         let mut supervisor = Supervisor::new(ruby, bridge, &mut notices, roots.logger());
         let supervised = supervisor.supervise(running.finished()).and_then(|()| supervisor.join());
         let ended = match supervised {
@@ -115,11 +127,13 @@ impl NativeServer {
     }
 
     /// Starts the reactor and the monitor, whose threads leave signals to Ruby's.
-    fn start(&self, ruby: &Ruby, server: Server, site: Arc<Site>) -> Result<&Running, Error> {
+    fn start(&self, ruby: &Ruby, bound: Bound, site: Arc<Site>) -> Result<&Running, Error> {
+        let Bound { server, access_log } = bound;
+        self.keep(access_log.as_ref());
         let io_error = |error| Error::new(ruby.exception_io_error(), format!("cannot start: {error}"));
         let running = signals::blocked(|| {
             stall::start(self.bridge.clone())?;
-            let observer = Observer { metrics: site.metrics.clone() };
+            let observer = Observer { metrics: site.metrics.clone(), access_log };
             server.start(Arc::new(Door(site)), observer)
         });
         let running = Ours::new(running.map_err(|error| {
@@ -167,6 +181,19 @@ impl NativeServer {
         listeners.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
+    /// Opens the access log anew, after its file was renamed.
+    fn reopen_logs(&self) {
+        let log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = log.as_ref().filter(|log| !log.is_elsewhere()) {
+            log.reopen();
+        }
+    }
+
+    fn keep(&self, access_log: Option<&AccessLog>) {
+        let ours = access_log.cloned().map(Ours::new);
+        *self.access_log.lock().unwrap_or_else(PoisonError::into_inner) = ours;
+    }
+
     /// Counters, by name.
     fn stats(ruby: &Ruby, rb_self: &Self) -> Result<RHash, Error> {
         let backlog = rb_self.bridge.queue.backlog();
@@ -208,6 +235,12 @@ pub(crate) fn load(tls: &TlsSettings) -> Result<Option<Tls>, TlsError> {
     }
 }
 
+fn open(access_log: &Option<(Format, Target)>) -> Result<Option<AccessLog>, String> {
+    let Some((format, target)) = access_log else { return Ok(None) };
+    let failed = |error| format!("access_log_path: cannot open {target}: {error}");
+    AccessLog::open(*format, target.clone()).map(Some).map_err(failed)
+}
+
 fn url(scheme: &str, address: &Address) -> String {
     match address {
         Address::Tcp(address) => format!("{scheme}://{address}"),
@@ -224,6 +257,7 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_method("bind", method!(NativeServer::bind, 0))?;
     class.define_method("run", method!(NativeServer::run, 0))?;
     class.define_method("shutdown", method!(NativeServer::shutdown, 0))?;
+    class.define_method("reopen_logs", method!(NativeServer::reopen_logs, 0))?;
     class.define_method("hand_over", method!(NativeServer::hand_over, 0))?;
     class.define_method("listeners", method!(NativeServer::listeners, 0))?;
     class.define_method("stats", method!(NativeServer::stats, 0))

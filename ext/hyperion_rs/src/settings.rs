@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use hyperion_core::Config;
+use hyperion_core::access_log::{Format, Target};
 use hyperion_core::config::{Buffers, Http2, Limits, Timeouts};
 use hyperion_core::listener::Binding;
 use magnus::{Error, RHash, Ruby, TryConvert};
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) threads_min: usize,
     pub(crate) threads_max: usize,
     pub(crate) early_hints: bool,
+    pub(crate) access_log: Option<(Format, Target)>,
     pub(crate) server_software: String,
     pub(crate) rack_version: (u32, u32),
 }
@@ -66,6 +68,7 @@ impl Settings {
             threads_min: reader.get("threads_min")?,
             threads_max: reader.get("threads_max")?,
             early_hints: reader.get("early_hints")?,
+            access_log: reader.access_log()?,
             server_software: reader.get("server_software")?,
             rack_version: (
                 rack_version.first().copied().unwrap_or_default(),
@@ -181,6 +184,21 @@ impl Reader<'_> {
                     .error(self.ruby, "tls_cert goes with tls_key, and tls_dev with neither"))
             }
         }
+    }
+
+    fn access_log(&mut self) -> Result<Option<(Format, Target)>, Error> {
+        let (format, path): (String, String) = (self.get("access_log")?, self.get("access_log_path")?);
+        let format = match format.as_str() {
+            "off" => return Ok(None),
+            "json" => Format::Json,
+            "common" => Format::Common,
+            other => {
+                let reason = format_args!("access_log: {other:?} is no format");
+                return Err(Class::Configuration.error(self.ruby, reason));
+            }
+        };
+        let target = if path == "-" { Target::Stdout } else { Target::File(path.into()) };
+        Ok(Some((format, target)))
     }
 
     fn finish(self) -> Result<(), Error> {

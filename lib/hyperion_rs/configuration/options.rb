@@ -108,6 +108,10 @@ module HyperionRs
                "offer rack.early_hints to the app (status 103; not all clients bear it)", default: "off", native: true
       t.option :x_sendfile, Types::Path.new(placeholder: "DIR"),
                "directory of the files that an x-sendfile header may name; also gives ranges of files"
+      t.option :access_log, Types::Choice.new("off", "json", "common"),
+               "write a line for each request, in this format", default: "off", native: true
+      t.option :access_log_path, Types::Output.new, "file of the access log; reopened at SIGUSR1",
+               default: "-", default_text: "-, standard output", native: true
       t.option :log_level, Types::Choice.new("debug", "info", "warn", "error", "fatal"),
                "least severity that is logged", default: "info"
       t.option :debug, Types::Boolean.new, "log at level debug; show backtraces of errors at start", default: "off"

@@ -7,10 +7,10 @@ module HyperionRs
     module Types
       # Where lines are written: a path, or "-" for standard output.
       class Output < Path
-        STDOUT = "-"
+        STANDARD = "-"
 
         def parse(value)
-          value == STDOUT ? value : super
+          value == STANDARD ? value : super
         end
 
         def allowed
