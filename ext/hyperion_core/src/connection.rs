@@ -3,7 +3,4 @@
 mod h2;
 mod linger;
 
-pub(crate) use h2::{
-    Connect, Control, H2Reply, Part, Queue as H2Queue, SendBuf as H2SendBuf, Shared as H2Shared, rejected,
-    serve as serve_h2,
-};
+pub(crate) use h2::{Connect, Control, H2Reply, serve as serve_h2};

@@ -8,6 +8,7 @@ mod responder;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
 use crate::stream::tunnel::Tunnel;
@@ -26,6 +27,18 @@ pub use crate::stream::tunnel::Failure;
 pub(crate) struct Response {
     pub(crate) head: Head,
     pub(crate) body: Payload,
+}
+
+/// A response as it is sent.
+pub(crate) struct Prepared {
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    /// Empty when none is sent.
+    pub(crate) body: Payload,
+    /// Of the body, when the head says so.
+    pub(crate) length: Option<u64>,
+    /// What the application got wrong.
+    pub(crate) complaint: Option<String>,
 }
 
 /// Where the bytes of a response come from.
@@ -63,11 +76,43 @@ impl Payload {
 }
 
 impl Response {
+    /// What goes over the wire, to a HEAD or to another request.
+    pub(crate) fn prepare(self, is_head: bool, server: Option<&HeaderValue>) -> Prepared {
+        let Response { head, body } = self;
+        let bodiless = is_head || has_no_body(head.status());
+        let known = if bodiless { None } else { body.len() };
+        let complaint = known
+            .zip(head.content_length())
+            .filter(|(is, said)| is != said)
+            .map(|(is, said)| format!("content-length is {said}, the body has {is} bytes; sent as {is}"));
+        // After its length was settled: whether a pushed body has one must not depend on who was faster.
+        let body = if bodiless { Payload::Empty } else { finished(&head, body) };
+        let length = known.or_else(|| head.content_length());
+        let (status, fields) = head.into_response(server, known);
+        Prepared { status, fields, body, length, complaint }
+    }
+
     /// A response of ours: plain text, the reason phrase of the status as its body.
-    pub(crate) fn plain(status: http::StatusCode, memory: &Arc<ConnectionMemory>) -> Self {
+    pub(crate) fn plain(status: StatusCode, memory: &Arc<ConnectionMemory>) -> Self {
         let text = status.canonical_reason().unwrap_or("");
         let mut head = Head::new(status);
         head.push(http::header::CONTENT_TYPE, b"text/plain").expect("a constant without control characters");
         Response { head, body: Payload::Full(Bytes::from_static(text.as_bytes()), memory.charge(text.len())) }
     }
+}
+
+/// A body that was pushed is as good as a whole one, once it has been finished.
+fn finished(head: &Head, body: Payload) -> Payload {
+    let Payload::Stream(stream, length) = body else { return body };
+    let promised = head.content_length();
+    match stream.take_whole(|length| promised.is_none_or(|promised| promised == length as u64)) {
+        Some((bytes, _)) if bytes.is_empty() => Payload::Empty,
+        Some((bytes, charge)) => Payload::Full(bytes, charge),
+        None => Payload::Stream(stream, length),
+    }
+}
+
+/// RFC 9110, section 6.4.1.
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::admission::{Admission, Gate};
-use crate::body::SpillBudget;
+use crate::body::{Budgets, ConnectionMemory, SpillBudget};
 use crate::config::Config;
 use crate::connection;
 use crate::handler::Handler;
@@ -178,9 +178,34 @@ impl Drop for Open {
 }
 
 impl Context {
+    /// What a response may hold, on a connection with this memory.
+    pub(crate) fn budgets(&self, memory: &Arc<ConnectionMemory>) -> Budgets {
+        let buffers = &self.config.buffers;
+        Budgets {
+            memory: buffers.response,
+            spill: buffers.response_spill,
+            connection: memory.clone(),
+            process: self.spill.clone(),
+        }
+    }
+
     pub(crate) fn report(&self, level: Level, event: &Event<'_>) {
         if self.handler.enabled(level) {
             self.handler.report(level, event);
+        }
+    }
+
+    /// A request goes no further; `stream_id` is 0 for HTTP/1.1.
+    pub(crate) fn reject(&self, peer: &Peer, stream_id: u32, reason: &str) {
+        self.report(Level::Debug, &Event::RequestRejected { peer: &peer.remote, stream_id, reason });
+    }
+
+    /// A connection ended in an error. A peer that hangs up is the course of things, and what it does wrong is its own
+    /// affair.
+    pub(crate) fn connection_failed(&self, peer: &Peer, error: &dyn std::fmt::Display) {
+        if self.handler.enabled(Level::Debug) {
+            let event = Event::ConnectionError { peer: &peer.remote, reason: error.to_string() };
+            self.handler.report(Level::Debug, &event);
         }
     }
 

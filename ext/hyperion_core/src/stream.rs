@@ -1,10 +1,10 @@
-//! The tasks of a stream: one that takes a request body, one that sends a response which does not go out at once.
+//! The work of one request: its body on the way in, its response on the way out.
 
 mod download;
-mod remainder;
+mod queue;
 pub(crate) mod tunnel;
 mod upload;
 
-pub(crate) use download::Download;
-pub(crate) use remainder::refuse;
-pub(crate) use upload::{collect, pass_on};
+pub(crate) use download::{Closed, Download, Outlet};
+pub(crate) use queue::{Pulse, Queue};
+pub(crate) use upload::{Refusal, Source, Upload};

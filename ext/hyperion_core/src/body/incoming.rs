@@ -64,7 +64,8 @@ struct State {
     feeder: Option<Waker>,
 }
 
-pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
+/// A body that passes on what `flow` lets in; without one, the feeder keeps to [`Feeder::poll_room`].
+pub(crate) fn incoming(flow: Option<h2::FlowControl>) -> (Feeder, Incoming) {
     let state = Arc::new(Mutex::new(State {
         chunks: VecDeque::new(),
         tail: BytesMut::new(),
@@ -72,7 +73,7 @@ pub(crate) fn incoming(flow: h2::FlowControl) -> (Feeder, Incoming) {
         trailers: None,
         drained_since: Instant::now(),
         reader: None,
-        flow: Some(flow),
+        flow,
         wanted: false,
         closed: false,
         claimed: false,

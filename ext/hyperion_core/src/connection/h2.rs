@@ -6,10 +6,12 @@ mod fields;
 mod gate;
 mod huffman;
 mod outflow;
+mod outlet;
 mod reply;
 mod send_buf;
 mod tap;
 mod traffic;
+mod uploads;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,21 +28,18 @@ use crate::config::{Config, Http2, MAX_WINDOW_SIZE};
 use crate::handler::Exchange;
 use crate::limits::Rate;
 use crate::peer::Peer;
-use crate::report::{Event, Level};
 use crate::request::{Malformed, Request};
 use crate::response::{Record, Reply, Responder};
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
-use crate::stream;
 use crate::timing::Progress;
 use crate::writer::Wire;
 use clock::{Clock, Verdict};
 use gate::FrameGate;
-pub(crate) use outflow::Queue;
 pub(crate) use reply::{Connect, Control, H2Reply};
-pub(crate) use send_buf::SendBuf;
+use send_buf::SendBuf;
 use tap::Tap;
-pub(crate) use traffic::{Part, Traffic};
+use traffic::{Part, Traffic};
 
 /// What all streams of a connection share.
 #[derive(Debug)]
@@ -139,7 +138,7 @@ where
     tokio::select! {
         handshake = tokio::time::timeout(server.config.timeouts.header, handshake) => match handshake {
             Ok(Ok(connection)) => Some(connection),
-            Ok(Err(error)) => { report(server, peer, &error); None }
+            Ok(Err(error)) => { server.connection_failed(peer, &error); None }
             Err(_) => None,
         },
         () = permit.reached(Phase::Draining) => None,
@@ -208,7 +207,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, reply)))) => self.accept(request, reply),
                 Poll::Ready(Some(Err(error))) => {
-                    report(&self.shared.server, &self.shared.peer, &error);
+                    self.shared.server.connection_failed(&self.shared.peer, &error);
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
@@ -238,12 +237,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                 if !self.rejections.allow(1) {
                     shared.traffic.violate(Reason::ENHANCE_YOUR_CALM);
                 }
-                return rejected(shared, stream_id, &malformed.to_string());
+                return shared.reject(stream_id, &malformed.to_string());
             }
         };
         let Some(slot) = shared.server.gate.admission().admit() else {
             reply.send_reset(Reason::REFUSED_STREAM);
-            return rejected(shared, stream_id, "max_in_flight is reached");
+            return shared.reject(stream_id, "max_in_flight is reached");
         };
         let record = Record::new(shared.server.clone(), slot, &request);
         let reply = H2Reply::new(reply, &request, shared.clone());
@@ -262,28 +261,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         let max = self.shared.server.config.limits.max_body_size;
         if request.content_length.is_some_and(|length| length > max) {
-            tokio::spawn(stream::refuse(body, responder, StatusCode::PAYLOAD_TOO_LARGE));
+            tokio::spawn(uploads::refuse(body, responder, StatusCode::PAYLOAD_TOO_LARGE));
             return;
         }
         let shared = self.shared.clone();
         let buffered = shared.server.config.buffers.request_buffering;
         if buffered && !request.is_grpc() && !extended_connect {
-            tokio::spawn(stream::collect(request, body, responder, shared));
+            tokio::spawn(uploads::collect(request, body, responder, shared));
         } else {
-            stream::pass_on(request, body, responder, shared);
+            uploads::pass_on(request, body, responder, shared);
         }
     }
 }
 
 impl Shared {
     pub(crate) fn budgets(&self) -> Budgets {
-        let buffers = &self.server.config.buffers;
-        Budgets {
-            memory: buffers.response,
-            spill: buffers.response_spill,
-            connection: self.memory.clone(),
-            process: self.server.spill.clone(),
-        }
+        self.server.budgets(&self.memory)
     }
 
     /// Resolves when the stop has begun, and conversations without an end have had their time to part.
@@ -293,19 +286,7 @@ impl Shared {
         tokio::time::sleep(PARTING).await;
     }
 
-    pub(crate) fn report(&self, level: Level, event: &Event<'_>) {
-        self.server.report(level, event);
-    }
-}
-
-pub(crate) fn rejected(shared: &Shared, stream_id: u32, reason: &str) {
-    shared.report(Level::Debug, &Event::RequestRejected { peer: &shared.peer.remote, stream_id, reason });
-}
-
-fn report(server: &Server, peer: &Peer, error: &h2::Error) {
-    // A peer that hangs up is the course of things, and what it does wrong is its own affair.
-    if server.handler.enabled(Level::Debug) {
-        let event = Event::ConnectionError { peer: &peer.remote, reason: error.to_string() };
-        server.handler.report(Level::Debug, &event);
+    pub(crate) fn reject(&self, stream_id: u32, reason: &str) {
+        self.server.reject(&self.peer, stream_id, reason);
     }
 }

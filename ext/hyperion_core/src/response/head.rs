@@ -129,9 +129,9 @@ impl Head {
         head
     }
 
-    /// The fields as HTTP/2 sends them: connection-specific ones left out (RFC 9113, section 8.2.2), `date` and
+    /// The fields as they are sent: connection-specific ones left out (RFC 9113, section 8.2.2), `date` and
     /// `server` added when absent, and `content-length` as given by `length`, when it is.
-    pub(crate) fn into_h2(
+    pub(crate) fn into_response(
         self,
         server: Option<&HeaderValue>,
         length: Option<u64>,
@@ -220,7 +220,7 @@ mod tests {
         head.push(CONTENT_TYPE, b" text/plain ").unwrap();
         head.push(SET_COOKIE, b"b=2").unwrap();
         assert_eq!(head.get(&CONTENT_TYPE), Some(&b"text/plain"[..]));
-        let (_, map) = head.into_h2(None, None);
+        let (_, map) = head.into_response(None, None);
         let cookies: Vec<_> = map.get_all(SET_COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert!(map.contains_key(DATE));
@@ -232,7 +232,7 @@ mod tests {
         for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"] {
             head.push(HeaderName::from_static(name), b"x").unwrap();
         }
-        let (_, map) = head.into_h2(Some(&HeaderValue::from_static("s")), Some(7));
+        let (_, map) = head.into_response(Some(&HeaderValue::from_static("s")), Some(7));
         assert_eq!(map.len(), 3);
         assert_eq!(
             (&map[SERVER], &map[CONTENT_LENGTH]),
@@ -257,7 +257,7 @@ mod tests {
             head.push(SET_COOKIE, b"a=1").unwrap();
         }
         assert_eq!(head.push(SET_COOKIE, b"a=1"), Err(InvalidField::TooMany));
-        let (_, map) = head.into_h2(Some(&HeaderValue::from_static("s")), Some(7));
+        let (_, map) = head.into_response(Some(&HeaderValue::from_static("s")), Some(7));
         assert_eq!(map.len(), Head::MAX_FIELDS + 3);
     }
 

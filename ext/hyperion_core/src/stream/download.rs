@@ -6,25 +6,62 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::{Reason, SendStream};
+use h2::Reason;
+use http::HeaderMap;
 use tokio::time::timeout_at;
 
+use super::queue::Queue;
 use crate::body::{BodyFailure, Charge, Chunk, ConnectionMemory, FileBody, Overdraft, ResponseBody};
-use crate::connection::{H2Queue as Queue, H2SendBuf as SendBuf, H2Shared as Shared};
 use crate::limits::Patience;
 use crate::report::{Event, Level};
 use crate::response::{Outcome, Payload, Record};
+use crate::service::Context as Server;
 use crate::stream::tunnel::Tunnel;
 
+/// Where a body leaves: a stream, or a connection that has no streams.
+pub(crate) trait Outlet: Send {
+    fn server(&self) -> &Server;
+
+    fn memory(&self) -> &Arc<ConnectionMemory>;
+
+    /// What is not written yet.
+    fn queue(&self) -> &Arc<Queue>;
+
+    /// 0 for HTTP/1.1.
+    fn stream_id(&self) -> u32;
+
+    /// Asks for room for so many bytes.
+    fn reserve(&mut self, wanted: usize);
+
+    /// How many bytes there is room for; at least one.
+    fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Closed>>;
+
+    fn send(&mut self, bytes: Bytes, charge: Charge, end: bool) -> Result<(), Closed>;
+
+    fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), Closed>;
+
+    /// Resolves when nothing more can be sent.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Resolves when the stop has begun, and conversations without an end have had their time to part.
+    fn parted(&self) -> impl Future<Output = ()> + Send + use<Self>;
+
+    /// Ends the response in a way that shows that it is not complete.
+    fn reset(&mut self, reason: Reason);
+}
+
+/// The client reset the stream or the connection is gone.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
 /// A response body on its way out.
-pub(crate) struct Download {
-    stream: SendStream<SendBuf>,
-    shared: Arc<Shared>,
+pub(crate) struct Download<O> {
+    outlet: O,
     record: Option<Box<Record>>,
     patience: Patience,
-    /// What is not written yet.
     queue: Arc<Queue>,
     overdraft: Arc<Overdraft>,
     /// Bytes sent since another stream could ask for the windows.
@@ -56,11 +93,11 @@ const READ: usize = 256 * 1024;
 /// Bytes read at least, also beyond the memory that the connection may hold.
 const MIN_READ: usize = 16 * 1024;
 
-impl Download {
-    pub(crate) fn new(stream: SendStream<SendBuf>, shared: Arc<Shared>, record: Box<Record>) -> Self {
-        let patience = Patience::new(shared.server.config.timeouts.write);
-        let (queue, overdraft) = (Arc::default(), Arc::default());
-        Download { stream, shared, record: Some(record), patience, queue, overdraft, turn: 0, queued: 0 }
+impl<O: Outlet> Download<O> {
+    pub(crate) fn new(outlet: O, record: Box<Record>) -> Self {
+        let patience = Patience::new(outlet.server().config.timeouts.write);
+        let (queue, overdraft) = (outlet.queue().clone(), Arc::default());
+        Download { outlet, record: Some(record), patience, queue, overdraft, turn: 0, queued: 0 }
     }
 
     /// Sends a whole body that flow control did not let through at once.
@@ -119,7 +156,7 @@ impl Download {
                 }
                 Chunk::End(None) => return self.finish(),
                 Chunk::End(Some(trailers)) => {
-                    return self.stream.send_trailers(trailers).map_err(|_| Abort::Disconnected);
+                    return Ok(self.outlet.send_trailers(trailers)?);
                 }
             }
         }
@@ -151,7 +188,7 @@ impl Download {
                 // Soon: the piece had a window.
                 None => {
                     let returned = self.overdraft.returned();
-                    within(&mut self.patience, &self.shared, &self.queue, returned).await?;
+                    within(&mut self.patience, &self.queue, returned).await?;
                 }
             }
         }
@@ -176,18 +213,10 @@ impl Download {
 
     /// How many of `wanted` bytes may be sent now; at least one.
     async fn capacity(&mut self, wanted: usize) -> Result<usize, Abort> {
-        self.stream.reserve_capacity(wanted);
-        loop {
-            let ready = self.stream.capacity();
-            if ready > 0 {
-                return Ok(ready.min(wanted));
-            }
-            let granted = poll_fn(|cx| self.stream.poll_capacity(cx));
-            match within(&mut self.patience, &self.shared, &self.queue, granted).await? {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(Abort::Disconnected),
-            }
-        }
+        let Download { outlet, patience, queue, .. } = self;
+        outlet.reserve(wanted);
+        let granted = within(patience, queue, poll_fn(|cx| outlet.poll_capacity(cx))).await??;
+        Ok(granted.min(wanted))
     }
 
     /// Ends a body whose last bytes went before.
@@ -198,21 +227,20 @@ impl Download {
 
     fn queue(&mut self, bytes: Bytes, charge: Charge, end: bool) -> Result<(), Abort> {
         self.queued += bytes.len() as u64;
-        let buffer = SendBuf::part(bytes, charge, self.queue.clone(), self.shared.traffic.clone());
-        self.stream.send_data(buffer, end).map_err(|_| Abort::Disconnected)
+        Ok(self.outlet.send(bytes, charge, end)?)
     }
 
     /// Waits until all that is queued is written: the client may have taken back the window in which it was queued.
     async fn drained(&mut self) -> Result<(), Abort> {
-        let Download { stream, patience, shared, queue, .. } = self;
+        let Download { outlet, patience, queue, .. } = self;
         let drained = async {
             tokio::select! {
                 biased;
                 drained = queue.drained() => drained,
-                _ = poll_fn(|cx| stream.poll_reset(cx)) => false,
+                () = poll_fn(|cx| outlet.poll_closed(cx)) => false,
             }
         };
-        if within(patience, shared, queue, drained).await? { Ok(()) } else { Err(Abort::Disconnected) }
+        if within(patience, queue, drained).await? { Ok(()) } else { Err(Abort::Disconnected) }
     }
 
     /// Resolves when there is no use in waiting for the next piece.
@@ -220,8 +248,7 @@ impl Download {
         if let Err(abort) = self.drained().await {
             return abort;
         }
-        // Reset or lost: it is the same to the application.
-        let _ = poll_fn(|cx| self.stream.poll_reset(cx)).await;
+        poll_fn(|cx| self.outlet.poll_closed(cx)).await;
         Abort::Disconnected
     }
 
@@ -245,18 +272,18 @@ impl Download {
                 (Outcome::Failed, Reason::INTERNAL_ERROR)
             }
             Abort::Io(error) => {
-                let (stream_id, reason) = (self.stream.stream_id().as_u32(), error.to_string());
-                self.shared.report(Level::Error, &Event::BodyFailed { stream_id, reason });
+                let (stream_id, reason) = (self.outlet.stream_id(), error.to_string());
+                self.outlet.server().report(Level::Error, &Event::BodyFailed { stream_id, reason });
                 (Outcome::Failed, Reason::INTERNAL_ERROR)
             }
         };
         self.end(outcome);
-        self.stream.send_reset(reason);
+        self.outlet.reset(reason);
     }
 
     fn complain(&self, reason: String) {
-        let stream_id = self.stream.stream_id().as_u32();
-        self.shared.report(Level::Warn, &Event::ResponseError { stream_id, reason });
+        let stream_id = self.outlet.stream_id();
+        self.outlet.server().report(Level::Warn, &Event::ResponseError { stream_id, reason });
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -267,14 +294,13 @@ impl Download {
     }
 
     fn memory(&self) -> &Arc<ConnectionMemory> {
-        &self.shared.memory
+        self.outlet.memory()
     }
 }
 
 /// What `wait` resolves to, if the client lets it.
 async fn within<T>(
     patience: &mut Patience,
-    shared: &Shared,
     queue: &Queue,
     wait: impl Future<Output = T>,
 ) -> Result<T, Abort> {
@@ -285,9 +311,15 @@ async fn within<T>(
         }
         let moved = waiting - queue.waiting();
         waiting -= moved;
-        if !patience.extend(moved, shared.traffic.outflow.moved_at()) {
+        if !patience.extend(moved, queue.moved_at()) {
             return Err(Abort::TimedOut);
         }
+    }
+}
+
+impl From<Closed> for Abort {
+    fn from(Closed: Closed) -> Self {
+        Abort::Disconnected
     }
 }
 

@@ -3,31 +3,37 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tokio::time::error::Elapsed;
 use tokio::time::{timeout, timeout_at};
 
-use crate::body::{BodyError, CollectError, Collected, Collector, Feeder, RequestBody, incoming};
-use crate::connection::{Control, H2Shared as Shared, Part, rejected};
-use crate::handler::Exchange;
+use crate::body::{BodyError, CollectError, Collected, Collector, Feeder};
 use crate::limits::Stall;
-use crate::report::{Event, Level};
-use crate::request::Request;
-use crate::response::Responder;
-use crate::stream::remainder::{discard, refuse};
+use crate::service::Context as Server;
+
+/// Where a body comes from: a stream, or a connection that has no streams.
+pub(crate) trait Source: Send {
+    /// The next bytes; the end of the body is `None`.
+    fn data(&mut self) -> impl Future<Output = Option<Result<Bytes, BodyError>>> + Send;
+
+    /// What followed the end.
+    fn trailers(&mut self) -> impl Future<Output = Result<Option<HeaderMap>, Refusal>> + Send;
+
+    /// So many bytes found a place: the peer may send as many again.
+    fn release(&mut self, bytes: usize);
+}
 
 /// A request body on its way in.
-struct Upload {
-    body: RecvStream,
-    shared: Arc<Shared>,
+pub(crate) struct Upload<S> {
+    pub(crate) body: S,
+    server: Arc<Server>,
     /// Bytes that may still come.
     left: u64,
     stall: Stall,
 }
 
 /// Why a body was not collected.
-enum Refusal {
+pub(crate) enum Refusal {
     Body(BodyError),
     /// Its trailers have a pseudo-header or are no header fields (RFC 9113, section 8.1).
     Malformed,
@@ -40,81 +46,25 @@ impl From<BodyError> for Refusal {
     }
 }
 
-const MALFORMED_TRAILERS: &str = "the trailers are malformed";
-
-/// Collects the whole body, then calls the handler.
-pub(crate) async fn collect(
-    request: Request,
-    body: RecvStream,
-    mut responder: Responder,
-    shared: Arc<Shared>,
-) {
-    if request.expects_continue() {
-        responder.send_continue();
-    }
-    let mut upload = Upload::new(body, shared.clone());
-    match upload.collect().await {
-        Ok(collected) => {
-            responder.queue();
-            let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
-            shared.server.handler.handle(exchange);
-        }
-        Err(Refusal::Body(BodyError::TooLarge)) => {
-            refuse(upload.body, responder, StatusCode::PAYLOAD_TOO_LARGE).await;
-        }
-        Err(Refusal::Body(BodyError::TimedOut | BodyError::Disconnected)) => responder.reset(Reason::CANCEL),
-        Err(Refusal::Malformed) => {
-            responder.reset(Reason::PROTOCOL_ERROR);
-            rejected(&shared, request.stream_id, MALFORMED_TRAILERS);
-        }
-        Err(Refusal::Storage(error)) => {
-            let (stream_id, reason) = (request.stream_id, error.to_string());
-            shared.report(Level::Error, &Event::BodyFailed { stream_id, reason });
-            refuse(upload.body, responder, StatusCode::SERVICE_UNAVAILABLE).await;
-        }
-    }
-}
-
-/// Calls the handler at once, with a body that is read as it arrives.
-pub(crate) fn pass_on(request: Request, mut body: RecvStream, mut responder: Responder, shared: Arc<Shared>) {
-    let (feeder, incoming) = incoming(body.flow_control().clone());
-    // A stream of messages may pause for as long as its two ends like.
-    let timed = !request.is_grpc() && request.connect_protocol.is_none();
-    let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
-    let (control, answered) = (responder.share_control(), responder.answered());
-    responder.keep_claim(&incoming);
-    let mut upload = Upload::new(body, shared.clone());
-    if request.connect_protocol.is_some() {
-        // It is no body, but a conversation.
-        upload.left = u64::MAX;
-    }
-    tokio::spawn({
-        let shared = shared.clone();
-        async move {
-            if expects_continue && std::future::poll_fn(|cx| feeder.poll_wanted(cx)).await {
-                control.iter().for_each(Control::send_continue);
-                // Until now the client was right to wait.
-                upload.stall.restart();
-            }
-            if let Err(Refusal::Malformed) = upload.feed(feeder, timed).await {
-                control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
-                return rejected(&shared, stream_id, MALFORMED_TRAILERS);
-            }
-            discard(upload.body, answered).await;
-        }
-    });
-    shared.server.handler.handle(Exchange { request, body: RequestBody::Incoming(incoming), responder });
-}
-
-impl Upload {
-    fn new(body: RecvStream, shared: Arc<Shared>) -> Self {
-        let config = &shared.server.config;
-        let (left, stall) = (config.limits.max_body_size, Stall::new(config.timeouts.body));
-        Upload { body, shared, left, stall }
+impl<S: Source> Upload<S> {
+    pub(crate) fn new(body: S, server: Arc<Server>) -> Self {
+        let (left, stall) = (server.config.limits.max_body_size, Stall::new(server.config.timeouts.body));
+        Upload { body, server, left, stall }
     }
 
-    async fn collect(&mut self) -> Result<Collected, Refusal> {
-        let server = self.shared.server.clone();
+    /// Until now the client was right to wait.
+    pub(crate) fn restart(&mut self) {
+        self.stall.restart();
+    }
+
+    /// It is no body, but a conversation.
+    pub(crate) fn lift_limit(&mut self) {
+        self.left = u64::MAX;
+    }
+
+    /// The whole body.
+    pub(crate) async fn collect(&mut self) -> Result<Collected, Refusal> {
+        let server = self.server.clone();
         let patience = server.config.timeouts.body;
         let mut collector = Collector::new(server.config.buffers.request, server.spill.clone());
         loop {
@@ -122,14 +72,14 @@ impl Upload {
             let Some(chunk) = next.unwrap_or(Err(BodyError::TimedOut))? else { break };
             let size = chunk.len();
             stored(timeout(patience, collector.push(chunk)).await)?;
-            self.release(size);
+            self.body.release(size);
         }
-        let trailers = self.trailers().await?;
+        let trailers = self.body.trailers().await?;
         stored(timeout(patience, collector.finish(trailers)).await)
     }
 
     /// Feeds the body to its reader until it ends, or nobody reads any more.
-    async fn feed(&mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
+    pub(crate) async fn feed(&mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
         loop {
             let next = tokio::select! {
                 biased;
@@ -155,7 +105,7 @@ impl Upload {
             }
         }
         // Dropped without an end, the feeder says that the client is gone.
-        feeder.end(Ok(self.trailers().await?));
+        feeder.end(Ok(self.body.trailers().await?));
         Ok(())
     }
 
@@ -163,26 +113,13 @@ impl Upload {
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         match self.body.data().await {
             None => Ok(None),
-            Some(Err(_)) => Err(BodyError::Disconnected),
+            Some(Err(error)) => Err(error),
             Some(Ok(chunk)) => {
                 self.left = self.left.checked_sub(chunk.len() as u64).ok_or(BodyError::TooLarge)?;
                 self.stall.progress(chunk.len());
                 Ok(Some(chunk))
             }
         }
-    }
-
-    async fn trailers(&mut self) -> Result<Option<HeaderMap>, Refusal> {
-        let trailers = self.body.trailers().await.map_err(|_| BodyError::Disconnected)?;
-        match self.shared.traffic.is_malformed(self.body.stream_id().as_u32(), Part::Trailers) {
-            true => Err(Refusal::Malformed),
-            false => Ok(trailers),
-        }
-    }
-
-    fn release(&mut self, bytes: usize) {
-        // A stream that is gone has no window to give back.
-        let _ = self.body.flow_control().release_capacity(bytes);
     }
 }
 

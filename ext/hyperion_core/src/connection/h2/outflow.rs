@@ -5,54 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::traffic::Traffic;
 use crate::limits::{MIN_PROGRESS, Patience};
-
-/// The bytes that the task of one response has queued.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    waiting: AtomicUsize,
-    /// A buffer was dropped with bytes left: the stream was reset, or the connection is gone.
-    lost: AtomicBool,
-    changed: Notify,
-}
-
-impl Queue {
-    pub(super) fn add(&self, bytes: usize) {
-        self.waiting.fetch_add(bytes, Relaxed);
-    }
-
-    pub(super) fn written(&self, bytes: usize) {
-        if self.waiting.fetch_sub(bytes, Relaxed) == bytes {
-            self.changed.notify_one();
-        }
-    }
-
-    pub(super) fn lose(&self) {
-        self.lost.store(true, Relaxed);
-        self.changed.notify_one();
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
-    }
-
-    /// Resolves when all is written, or when what is left never will be: then it is false.
-    pub(crate) async fn drained(&self) -> bool {
-        loop {
-            if self.waiting() == 0 {
-                return true;
-            }
-            if self.lost.load(Relaxed) {
-                return false;
-            }
-            self.changed.notified().await;
-        }
-    }
-}
 
 /// The DATA of a connection. Responses that were queued whole have no task that could watch them: they are counted in
 /// two generations, of which the older one takes no more, so that new ones cannot hide one that is stuck.

@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use h2::Reason;
 use h2::server::SendResponse;
+use h2::{Reason, SendStream};
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
 use http::{HeaderMap, Method, Response as HttpResponse, StatusCode, Version};
 
+use super::outlet::StreamOutlet;
 use super::{SendBuf, Shared};
 use crate::report::{Event, Level};
 use crate::request::Request;
 use crate::response::{Head, Outcome, Payload, Record, Response};
-use crate::stream;
+use crate::stream::Download;
 use crate::stream::tunnel::{Link, answer_by_hand};
 
 /// The answering end of a stream.
@@ -157,21 +158,20 @@ impl H2Reply {
     }
 
     /// Sends the response. What flow control does not let through at once becomes a task.
-    pub(crate) fn deliver(mut self, response: Response, mut record: Box<Record>) {
-        let Response { mut head, mut body } = response;
+    pub(crate) fn deliver(mut self, mut response: Response, mut record: Box<Record>) {
         let mut upgraded = false;
-        if let Payload::Tunnel(tunnel) = &mut body {
-            upgraded = self.accepts(&head);
-            head = if upgraded { consent(&head) } else { tunnel.outbound.begin(head) };
+        if let Payload::Tunnel(tunnel) = &mut response.body {
+            upgraded = self.accepts(&response.head);
+            response.head =
+                if upgraded { consent(&response.head) } else { tunnel.outbound.begin(response.head) };
         }
-        let bodiless = self.is_head || has_no_body(head.status());
-        let length = if bodiless { None } else { self.content_length(&head, &body) };
-        // After its length was settled: whether a pushed body has one must not depend on who was faster.
-        let body = finished(&head, body);
-        let promised = length.or_else(|| head.content_length());
-        let (status, fields) = head.into_h2(self.shared.server.config.server_header.as_ref(), length);
-        let end = bodiless || body.is_empty();
-        let response = http_response(status, fields);
+        let prepared = response.prepare(self.is_head, self.shared.server.config.server_header.as_ref());
+        if let Some(complaint) = prepared.complaint {
+            self.complain(complaint);
+        }
+        let (body, status) = (prepared.body, prepared.status);
+        let end = body.is_empty();
+        let response = http_response(status, prepared.fields);
         let Ok(mut stream) = self.send.with(|send| send.send_response(response, end)) else {
             // The stream was reset or the connection is gone; the record says so.
             return;
@@ -183,8 +183,7 @@ impl H2Reply {
             Payload::Full(bytes, charge) => {
                 stream.reserve_capacity(bytes.len());
                 if stream.capacity() < bytes.len() {
-                    let download = stream::Download::new(stream, self.shared, record);
-                    tokio::spawn(download.send_full(bytes, charge));
+                    tokio::spawn(self.download(stream, record).send_full(bytes, charge));
                 } else {
                     let buffer = SendBuf::whole(bytes, charge, record, self.shared.traffic.clone());
                     // As above: a stream that is gone drops the buffer, and the record with it.
@@ -192,32 +191,21 @@ impl H2Reply {
                 }
             }
             Payload::Tunnel(tunnel) if upgraded => {
-                let download = stream::Download::new(stream, self.shared, record);
-                tokio::spawn(download.converse(tunnel));
+                tokio::spawn(self.download(stream, record).converse(tunnel));
             }
             body => {
-                let download = stream::Download::new(stream, self.shared, record);
-                tokio::spawn(download.send(body, promised));
+                tokio::spawn(self.download(stream, record).send(body, prepared.length));
             }
         }
     }
 
-    /// What `content-length` has to be; an application that said otherwise is told.
-    fn content_length(&self, head: &Head, body: &Payload) -> Option<u64> {
-        let length = body.len()?;
-        match head.content_length() {
-            Some(said) if said != length => {
-                self.complain(format!(
-                    "content-length is {said}, the body has {length} bytes; sent as {length}"
-                ));
-            }
-            _ => {}
-        }
-        Some(length)
+    fn download(self, stream: SendStream<SendBuf>, record: Box<Record>) -> Download<StreamOutlet> {
+        Download::new(StreamOutlet::new(stream, self.shared), record)
     }
 
     pub(crate) fn complain(&self, reason: String) {
-        self.shared.report(Level::Warn, &Event::ResponseError { stream_id: self.stream_id, reason });
+        let event = Event::ResponseError { stream_id: self.stream_id, reason };
+        self.shared.server.report(Level::Warn, &event);
     }
 }
 
@@ -237,26 +225,10 @@ fn consent(head: &Head) -> Head {
     head.changed(status, |name| *name == SEC_WEBSOCKET_ACCEPT || *name == CONTENT_LENGTH)
 }
 
-/// A body that was pushed is as good as a whole one, once it has been finished.
-fn finished(head: &Head, body: Payload) -> Payload {
-    let Payload::Stream(stream, length) = body else { return body };
-    let promised = head.content_length();
-    match stream.take_whole(|length| promised.is_none_or(|promised| promised == length as u64)) {
-        Some((bytes, _)) if bytes.is_empty() => Payload::Empty,
-        Some((bytes, charge)) => Payload::Full(bytes, charge),
-        None => Payload::Stream(stream, length),
-    }
-}
-
 fn http_response(status: StatusCode, fields: HeaderMap) -> HttpResponse<()> {
     let mut response = HttpResponse::new(());
     *response.version_mut() = Version::HTTP_2;
     *response.status_mut() = status;
     *response.headers_mut() = fields;
     response
-}
-
-/// RFC 9110, section 6.4.1.
-fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::outflow::Queue;
 use super::traffic::Traffic;
 use crate::body::Charge;
 use crate::response::{Outcome, Record};
+use crate::stream::Queue;
 
 /// The payload of DATA frames.
 #[derive(Debug)]

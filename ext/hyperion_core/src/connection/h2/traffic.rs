@@ -8,6 +8,7 @@ use h2::Reason;
 use tokio::time::Instant;
 
 use super::outflow::Outflow;
+use crate::stream::Pulse;
 
 #[derive(Debug)]
 pub(crate) struct Traffic {
@@ -59,6 +60,12 @@ impl Default for Traffic {
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
         }
+    }
+}
+
+impl Pulse for Traffic {
+    fn moved_at(&self) -> Instant {
+        self.outflow.moved_at()
     }
 }
 

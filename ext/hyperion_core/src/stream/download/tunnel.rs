@@ -1,25 +1,28 @@
 //! Sends what an application writes to its end of a tunnel.
 
-use super::{Abort, Download, MIN_READ, TURN};
+use std::pin::pin;
+
+use super::{Abort, Download, MIN_READ, Outlet, TURN};
 use crate::stream::tunnel::{Broken, Outbound, Piece, Tunnel};
 
-impl Download {
+impl<O: Outlet> Download<O> {
     /// Sends until the application closes its end. With `upgraded`, what the client sends goes on until it has ended
     /// that too.
     pub(super) async fn send_tunnel(&mut self, mut tunnel: Tunnel, upgraded: bool) -> Result<(), Abort> {
-        let shared = self.shared.clone();
+        let parted = self.outlet.parted();
+        let mut parted = pin!(parted);
         tokio::select! {
             sent = self.send_written(&mut tunnel.outbound) => sent?,
             // No stop waits for a conversation that has no end.
-            () = shared.parted(), if upgraded => return self.finish(),
+            () = &mut parted, if upgraded => return self.finish(),
         }
         self.finish()?;
         if upgraded && !tunnel.outbound.is_abandoned() {
             // It may have closed the other direction since, which nobody would tell us.
-            let patience = shared.server.config.timeouts.body;
+            let patience = self.outlet.server().config.timeouts.body;
             tokio::select! {
                 () = tunnel.inbound.finish(patience) => {}
-                () = shared.parted() => {}
+                () = parted => {}
             }
         }
         Ok(())
@@ -37,7 +40,7 @@ impl Download {
                 Piece::Nothing => {
                     drop(charge);
                     // Windows that are not needed now are for the other streams.
-                    self.stream.reserve_capacity(0);
+                    self.outlet.reserve(0);
                     tokio::select! {
                         biased;
                         readable = written.readable() => readable.map_err(Abort::Io)?,
