@@ -1,6 +1,65 @@
 //! One connection, from its first byte to its last.
 
+mod h1;
 mod h2;
 mod linger;
+mod sniff;
 
-pub(crate) use h2::{Connect, Control, H2Reply, serve as serve_h2};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::peer::Peer;
+use crate::service::Context as Server;
+use crate::shutdown::{Permit, Phase};
+pub(crate) use h1::H1Reply;
+pub use h1::{Hold, Stream, Taken, Taking};
+pub(crate) use h2::{Connect, Control, H2Reply};
+pub(crate) use sniff::{Guess, Rewind};
+
+/// Serves one connection until it is over, whatever ends it: in the protocol that is settled, or the one that the client
+/// speaks. Each stage is in a box of its own, for as long as it lasts: idle connections are many.
+pub(crate) fn serve<T>(
+    io: T,
+    settled: Option<Guess>,
+    peer: Arc<Peer>,
+    server: Arc<Server>,
+    permit: Permit,
+    accepted: Instant,
+) -> impl Future<Output = ()> + use<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let guess = Box::pin(guess(Rewind::new(io), settled, server.clone(), permit.clone()));
+    async move {
+        match guess.await {
+            Some((io, Guess::Http2)) => {
+                Box::pin(h2::serve(io, peer, server, permit, accepted)).await;
+            }
+            Some((io, Guess::Http1)) => {
+                let (io, first) = io.into_parts();
+                Box::pin(h1::serve(io, first, peer, server, permit)).await;
+            }
+            None => {}
+        }
+    }
+}
+
+/// The protocol; nothing for a client that has gone, or is without a word for too long.
+async fn guess<T: AsyncRead + Unpin>(
+    mut io: Rewind<T>,
+    settled: Option<Guess>,
+    server: Arc<Server>,
+    mut permit: Permit,
+) -> Option<(Rewind<T>, Guess)> {
+    if let Some(guess) = settled {
+        return Some((io, guess));
+    }
+    let guess = tokio::select! {
+        guess = tokio::time::timeout(server.config.timeouts.header, io.guess()) => guess,
+        () = permit.reached(Phase::Draining) => return None,
+    };
+    let guess = guess.ok()?.ok()??;
+    Some((io, guess))
+}

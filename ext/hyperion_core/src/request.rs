@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::peer::Peer;
 
@@ -17,6 +17,10 @@ pub(crate) use validate::Malformed;
 /// The protocol a request came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// HTTP/1.0 (RFC 1945).
+    Http10,
+    /// HTTP/1.1 (RFC 9112).
+    Http11,
     /// HTTP/2 (RFC 9113).
     Http2,
 }
@@ -37,7 +41,8 @@ pub struct Request {
     pub method: Method,
     /// Path and query as sent, still percent-encoded; `*` for `OPTIONS *`.
     pub target: http::uri::PathAndQuery,
-    /// `host` or `host:port`, as sent in `:authority`, else in `host`.
+    /// `host` or `host:port`, as sent in `:authority` or an absolute target, else in `host`. Empty when an HTTP/1.0
+    /// client sent none.
     pub authority: HeaderValue,
     /// All fields, in the order in which they came, `host` left out. With those of an upgrade, when an extended CONNECT
     /// asks for a WebSocket.
@@ -86,6 +91,30 @@ impl Request {
             connect_protocol,
             protocol: Protocol::Http2,
             stream_id,
+            peer,
+            received_at: Instant::now(),
+        })
+    }
+
+    /// Takes what the parser of HTTP/1.1 has read; the errors are those of RFC 9112, section 3, that it leaves to us.
+    pub(crate) fn from_h1(parts: http::request::Parts, peer: Arc<Peer>) -> Result<Self, Malformed> {
+        let http::request::Parts { method, uri, mut headers, version, .. } = parts;
+        let protocol = if version == Version::HTTP_10 { Protocol::Http10 } else { Protocol::Http11 };
+        let content_length = validate::content_length(&headers)?;
+        let authority = validate::h1_authority(&method, &uri, &headers, protocol)?;
+        headers.remove(HOST);
+        // The body is handed on without it.
+        headers.remove(TRANSFER_ENCODING);
+        let target = validate::target(&method, uri.into_parts().path_and_query, false)?;
+        Ok(Request {
+            method,
+            target,
+            authority,
+            headers,
+            content_length,
+            connect_protocol: None,
+            protocol,
+            stream_id: 0,
             peer,
             received_at: Instant::now(),
         })

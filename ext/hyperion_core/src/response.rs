@@ -13,11 +13,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
 use crate::stream::tunnel::Tunnel;
 
+pub use crate::connection::{Hold, Stream, Taken, Taking};
 pub use head::{Head, InvalidField};
 pub use hijacked::Hijacked;
 pub use record::Outcome;
 pub(crate) use record::{Answered, Record};
-pub(crate) use responder::Reply;
+pub(crate) use responder::{RETRY_SECONDS, Reply};
 pub use responder::{Responder, Upgrade};
 
 pub use crate::stream::tunnel::Failure;

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::{Admission, Gate};
 use crate::body::{Budgets, ConnectionMemory, SpillBudget};
 use crate::config::Config;
-use crate::connection;
+use crate::connection::{self, Guess};
 use crate::handler::Handler;
 use crate::metrics::Metric;
 use crate::observe::Observer;
@@ -66,18 +66,19 @@ impl Service {
         Service(Arc::new(Inner { context, drain: Drain::new(), completions }))
     }
 
-    /// Serves HTTP/2 on a connection without TLS, or behind somebody else's, until it is over. The graceful stop
-    /// counts the connection from this call on, not from the first poll. The future keeps the service alive.
+    /// Serves a connection without TLS, or behind somebody else's, until it is over: HTTP/2 for a client that begins with
+    /// its preface, else HTTP/1.1. The graceful stop counts the connection from this call on, not from the first poll.
+    /// The future keeps the service alive.
     pub fn serve<T>(&self, io: T, peer: Peer) -> impl Future<Output = ()> + use<T>
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection =
-            connection::serve_h2(io, Arc::new(peer), self.context().clone(), self.permit(), Instant::now());
-        self.clone().hold(Box::pin(connection))
+        let (context, peer) = (self.context().clone(), Arc::new(peer));
+        self.clone().hold(connection::serve(io, None, peer, context, self.permit(), Instant::now()))
     }
 
-    /// Takes a TLS handshake within its timeout, then serves the connection until it is over.
+    /// Takes a TLS handshake within its timeout, then serves the connection until it is over: what ALPN has settled
+    /// (RFC 7301), or without it what the client speaks.
     pub fn serve_tls<T>(
         &self,
         io: T,
@@ -86,7 +87,7 @@ impl Service {
         local: Address,
     ) -> impl Future<Output = ()> + use<T>
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (context, mut permit, accepted) = (self.context().clone(), self.permit(), Instant::now());
         let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
@@ -98,8 +99,10 @@ impl Service {
             };
             match handshake {
                 Ok(Ok(stream)) => {
-                    let peer = Arc::new(Peer { remote, local, tls: Some(session(stream.get_ref().1)) });
-                    return Some(Box::pin(connection::serve_h2(stream, peer, context, permit, accepted)));
+                    let session = stream.get_ref().1;
+                    let settled = settled(session);
+                    let peer = Arc::new(Peer { remote, local, tls: Some(describe(session)) });
+                    return Some(connection::serve(stream, settled, peer, context, permit, accepted));
                 }
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
                 Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
@@ -222,7 +225,12 @@ impl std::fmt::Debug for Context {
     }
 }
 
-fn session(connection: &ServerConnection) -> TlsSession {
+/// The protocol that ALPN has settled.
+fn settled(connection: &ServerConnection) -> Option<Guess> {
+    connection.alpn_protocol().map(|name| if name == b"h2" { Guess::Http2 } else { Guess::Http1 })
+}
+
+fn describe(connection: &ServerConnection) -> TlsSession {
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
         _ => "TLSv1.3",

@@ -23,6 +23,9 @@ pub(crate) struct Drain(watch::Sender<Phase>);
 #[derive(Clone, Debug)]
 pub(crate) struct Permit(watch::Receiver<Phase>);
 
+/// From the beginning of a stop to the end of conversations that have none: requests that are in flight may have
+/// something to say to them.
+pub(crate) const PARTING: Duration = Duration::from_secs(1);
 /// For what is dropped at [`Phase::Closing`] to go.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,17 @@ impl Drain {
 }
 
 impl Permit {
+    /// Resolves when the stop has begun, and conversations without an end have had their time to part.
+    pub(crate) async fn parted(mut self) {
+        self.reached(Phase::Draining).await;
+        tokio::time::sleep(PARTING).await;
+    }
+
+    /// Whether the stop has come as far as `phase`.
+    pub(crate) fn has_reached(&self, phase: Phase) -> bool {
+        *self.0.borrow() >= phase
+    }
+
     /// Resolves when the stop has come as far as `phase`.
     pub(crate) async fn reached(&mut self, phase: Phase) {
         // The sender is dropped only when the stop is over.

@@ -51,7 +51,7 @@ pub enum TlsError {
 }
 
 /// ALPN names, best first (RFC 7301).
-const ALPN: [&[u8]; 1] = [b"h2"];
+const ALPN: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 /// Sessions that TLS 1.2 clients without tickets may resume.
 const SESSION_CACHE: usize = 1024;
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::limits::MIN_PROGRESS;
+use crate::stream::Pulse;
 
 /// Sees the bytes that a peer sends before they are decoded, and may change them; and those that it is sent.
 pub(crate) trait Gate: Unpin {
@@ -24,6 +25,21 @@ pub(crate) trait Gate: Unpin {
     fn gathered(&mut self, bytes: &[u8]);
     /// So many of them are written.
     fn written(&mut self, count: usize);
+}
+
+/// Nothing comes in by such a wire but what its owner reads from the stream itself.
+impl Gate for () {
+    fn admit(&mut self, _: &mut [u8]) -> usize {
+        0
+    }
+
+    fn is_closed(&self) -> bool {
+        true
+    }
+
+    fn gathered(&mut self, _: &[u8]) {}
+
+    fn written(&mut self, _: usize) {}
 }
 
 /// Bytes gathered before they are written: four TLS records.
@@ -97,6 +113,13 @@ impl Blocked {
     }
 }
 
+/// A peer that is not seen not to read may be reading.
+impl Pulse for Blocked {
+    fn moved_at(&self) -> Instant {
+        self.since().unwrap_or_else(Instant::now)
+    }
+}
+
 impl<T, G> Wire<T, G> {
     pub(crate) fn new(io: T, gate: G) -> Self {
         let (held, gathered) = (BytesMut::new(), BytesMut::new());
@@ -106,6 +129,15 @@ impl<T, G> Wire<T, G> {
     /// The bare stream, whose reads pass no gate.
     pub(crate) fn io_mut(&mut self) -> &mut T {
         &mut self.io
+    }
+
+    pub(crate) fn into_io(self) -> T {
+        self.io
+    }
+
+    /// Has `bytes` written with the next flush.
+    pub(crate) fn enqueue(&mut self, bytes: &[u8]) {
+        self.gathered.extend_from_slice(bytes);
     }
 
     pub(crate) fn blocked(&self) -> Arc<Blocked> {

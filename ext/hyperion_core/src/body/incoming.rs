@@ -99,6 +99,9 @@ impl Incoming {
         }
         if let Some(chunk) = state.pop() {
             state.release(chunk.len());
+            if state.flow.is_none() {
+                state.wake_feeder();
+            }
             return Poll::Ready(Ok(Some(chunk)));
         }
         match state.end {
@@ -182,6 +185,16 @@ impl Feeder {
         Poll::Pending
     }
 
+    /// Resolves when there is room for more. A peer that has a window has no more than it is given.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.flow.is_some() || state.closed || state.unread() < SMALL {
+            return Poll::Ready(());
+        }
+        state.feeder = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Resolves when the application reads no further.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.0);
@@ -224,6 +237,10 @@ impl State {
             self.drained_since = Instant::now();
         }
         Some(chunk)
+    }
+
+    fn unread(&self) -> usize {
+        self.chunks.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
     }
 
     fn is_empty(&self) -> bool {

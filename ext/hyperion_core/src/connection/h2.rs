@@ -15,7 +15,7 @@ mod uploads;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
@@ -31,7 +31,7 @@ use crate::peer::Peer;
 use crate::request::{Malformed, Request};
 use crate::response::{Record, Reply, Responder};
 use crate::service::Context as Server;
-use crate::shutdown::{Permit, Phase};
+use crate::shutdown::{PARTING, Permit, Phase};
 use crate::timing::Progress;
 use crate::writer::Wire;
 use clock::{Clock, Verdict};
@@ -73,10 +73,6 @@ const DATA_FRAME_BUDGET: usize = 1024 * 1024;
 const MIN_SEND_BUFFER: usize = 64 * 1024;
 
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
-
-/// From the beginning of a stop to the end of upgraded streams: requests that are in flight may have something to say
-/// to them.
-const PARTING: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it is over, whatever ends it. The future of an async function would have room for the
 /// stream twice, and idle connections are many.

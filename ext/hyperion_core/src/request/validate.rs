@@ -3,8 +3,10 @@
 
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use thiserror::Error;
+
+use super::Protocol;
 
 /// Why a request head is malformed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -65,6 +67,24 @@ pub(super) fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Resu
         (None, None) => return Err(Malformed::NoAuthority),
     };
     if authority.as_bytes().contains(&b'@') { Err(Malformed::UserInfo) } else { Ok(authority) }
+}
+
+/// RFC 9112, section 3.2: HTTP/1.1 wants one `host`; the authority of an absolute target wins over it.
+pub(super) fn h1_authority(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    protocol: Protocol,
+) -> Result<HeaderValue, Malformed> {
+    let none_needed = protocol == Protocol::Http10 && !headers.contains_key(HOST);
+    let host = if none_needed { HeaderValue::from_static("") } else { authority(None, headers)? };
+    match uri.authority() {
+        None => Ok(host),
+        // The target of CONNECT, which is not served.
+        Some(_) if method == Method::CONNECT => Ok(host),
+        Some(_) if !matches!(uri.scheme_str(), Some("http" | "https")) => Err(Malformed::Path),
+        Some(named) => authority(Some(named), &HeaderMap::new()),
+    }
 }
 
 /// RFC 9113, section 8.3.1: a path that starts with a slash, or `*` for OPTIONS; none for an ordinary CONNECT.

@@ -7,10 +7,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::Reason;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 
 use super::{Answered, Failure, Head, Hijacked, Outcome, Payload, Record, Response};
 use crate::body::{BodySender, Budgets, Claim, FileBody, Incoming, ResponseBody, outgoing};
-use crate::connection::{Control, H2Reply};
+use crate::connection::{Control, H1Reply, H2Reply, Taking};
 use crate::reactor::{Answer, Completion};
 use crate::stream::tunnel::Link;
 
@@ -21,9 +22,13 @@ pub enum Upgrade {
     Connect,
 }
 
+/// Seconds after which a client may try again that was refused for want of room.
+pub(crate) const RETRY_SECONDS: &str = "1";
+
 /// Where a response goes, by protocol.
 #[derive(Debug)]
 pub(crate) enum Reply {
+    H1(H1Reply),
     H2(H2Reply),
 }
 
@@ -40,6 +45,7 @@ impl Reply {
     /// Sends the response; on the reactor.
     pub(crate) fn deliver(self, response: Response, record: Box<Record>) {
         match self {
+            Reply::H1(reply) => reply.deliver(response, record),
             Reply::H2(reply) => reply.deliver(response, record),
         }
     }
@@ -47,6 +53,7 @@ impl Reply {
     /// Leaves the request to the application, after the head if there is one; on the reactor.
     pub(crate) fn tunnel(self, head: Option<Head>, link: Link, record: Box<Record>) {
         match self {
+            Reply::H1(reply) => reply.tunnel(head, link, record),
             Reply::H2(reply) => reply.tunnel(head, link, record),
         }
     }
@@ -135,6 +142,7 @@ impl Responder {
     /// Sends an informational response (RFC 9110, section 15.2). A client that is gone does not hear it.
     pub fn inform(&mut self, head: Head) {
         match &mut self.pending {
+            Some((Reply::H1(reply), _)) => reply.inform(head),
             Some((Reply::H2(reply), _)) => reply.inform(head),
             None => {}
         }
@@ -147,10 +155,17 @@ impl Responder {
 
     /// Lets the task that takes the request body act on the stream, whoever holds the responder.
     pub(crate) fn share_control(&mut self) -> Option<Control> {
-        let (Reply::H2(reply), record) = self.pending.take()?;
-        let (reply, control) = reply.share();
-        self.pending = Some((Reply::H2(reply), record));
-        Some(control)
+        match self.pending.take()? {
+            (Reply::H2(reply), record) => {
+                let (reply, control) = reply.share();
+                self.pending = Some((Reply::H2(reply), record));
+                Some(control)
+            }
+            pending => {
+                self.pending = Some(pending);
+                None
+            }
+        }
     }
 
     /// Tells when the response is over. One listener at a time: a later one releases an earlier one.
@@ -171,18 +186,42 @@ impl Responder {
     }
 
     /// Turns the request away, as [`Responder::admit`] lets it in: the application has not seen it, and the client may
-    /// send it again (RFC 9113, section 8.7).
+    /// send it again (RFC 9113, section 8.7; RFC 9110, section 15.6.4).
     pub fn refuse(mut self) {
         if let Some((_, record)) = &mut self.pending {
             record.refuse();
         }
-        self.reset(Reason::REFUSED_STREAM);
+        match &self.pending {
+            Some((Reply::H1(_), _)) => {
+                let mut response = self.plain(StatusCode::SERVICE_UNAVAILABLE);
+                response
+                    .head
+                    .push(RETRY_AFTER, RETRY_SECONDS.as_bytes())
+                    .expect("a constant without control characters");
+                self.respond(response);
+            }
+            _ => self.reset(Reason::REFUSED_STREAM),
+        }
     }
 
-    /// Ends the stream without a response.
+    /// Ends the stream, or the connection of HTTP/1.1, without a response.
     pub(crate) fn reset(mut self, reason: Reason) {
-        if let Some((Reply::H2(reply), _record)) = self.pending.take() {
-            reply.reset(reason);
+        match self.pending.take() {
+            Some((Reply::H1(reply), _record)) => reply.reset(),
+            Some((Reply::H2(reply), _record)) => reply.reset(reason),
+            None => {}
+        }
+    }
+
+    /// Takes an HTTP/1.1 connection over instead of a response, with what the client has sent beyond the request. A
+    /// stream of HTTP/2 is no connection: its responder comes back.
+    pub fn take_connection(mut self) -> Result<Taking, Self> {
+        match self.pending.take() {
+            Some((Reply::H1(reply), record)) => Ok(reply.take_connection(record)),
+            pending => {
+                self.pending = pending;
+                Err(self)
+            }
         }
     }
 
@@ -204,6 +243,7 @@ impl Responder {
     /// Whether the client has given up on this request, so that there is no use in serving it.
     pub fn is_disconnected(&mut self) -> bool {
         match &mut self.pending {
+            Some((Reply::H1(reply), _)) => reply.is_disconnected(),
             Some((Reply::H2(reply), _)) => reply.is_disconnected(),
             None => false,
         }
@@ -213,13 +253,14 @@ impl Responder {
     pub fn upgrade(&self) -> Option<Upgrade> {
         match &self.pending {
             Some((Reply::H2(reply), _)) => reply.connect().map(|_| Upgrade::Connect),
-            None => None,
+            Some((Reply::H1(_), _)) | None => None,
         }
     }
 
     /// Whether the request was a HEAD, whose response has no body whatever its head says.
     pub fn is_head(&self) -> bool {
         match &self.pending {
+            Some((Reply::H1(reply), _)) => reply.is_head(),
             Some((Reply::H2(reply), _)) => reply.is_head(),
             None => false,
         }

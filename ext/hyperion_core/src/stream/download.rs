@@ -49,6 +49,11 @@ pub(crate) trait Outlet: Send {
     /// Resolves when the stop has begun, and conversations without an end have had their time to part.
     fn parted(&self) -> impl Future<Output = ()> + Send + use<Self>;
 
+    /// Whether it was closed because the client took nothing.
+    fn has_timed_out(&self) -> bool {
+        false
+    }
+
     /// Ends the response in a way that shows that it is not complete.
     fn reset(&mut self, reason: Reason);
 }
@@ -260,6 +265,7 @@ impl<O: Outlet> Download<O> {
         };
         let Err(abort) = sent else { return self.end(Outcome::Sent) };
         let (outcome, reason) = match abort {
+            Abort::Disconnected if self.outlet.has_timed_out() => (Outcome::TimedOut, Reason::CANCEL),
             Abort::Disconnected => (Outcome::Disconnected, Reason::CANCEL),
             Abort::TimedOut => (Outcome::TimedOut, Reason::CANCEL),
             Abort::Application => (Outcome::Failed, Reason::INTERNAL_ERROR),

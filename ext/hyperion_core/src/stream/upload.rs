@@ -81,9 +81,14 @@ impl<S: Source> Upload<S> {
     /// Feeds the body to its reader until it ends, or nobody reads any more.
     pub(crate) async fn feed(&mut self, feeder: Feeder, timed: bool) -> Result<(), Refusal> {
         loop {
+            let deadline = self.stall.deadline();
+            let next = async {
+                std::future::poll_fn(|cx| feeder.poll_room(cx)).await;
+                self.next().await
+            };
             let next = tokio::select! {
                 biased;
-                next = timeout_at(self.stall.deadline(), self.next()) => next,
+                next = timeout_at(deadline, next) => next,
                 () = std::future::poll_fn(|cx| feeder.poll_closed(cx)) => return Ok(()),
             };
             match next {

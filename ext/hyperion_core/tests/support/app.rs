@@ -10,11 +10,13 @@ use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, Pus
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::{Head, Outcome};
 use hyperion_core::{Address, Config, Exchange, Handler, Observer, Peer, Service};
+use tokio::io::DuplexStream;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::client::Client;
+use super::text::TextClient;
 
 /// Answers by path: `/manual...` is handed to the test, `/bytes/N` answers N bytes at once, `/stream/N` pushes them
 /// piece by piece, `/echo` answers with the body, anything else says hello.
@@ -112,10 +114,20 @@ impl Harness {
 
     /// One whose connection holds so many bytes.
     pub fn narrow_client(&self, pipe: usize) -> Client {
+        Client::new(self.connect(pipe))
+    }
+
+    /// A client of HTTP/1.1.
+    pub fn text_client(&self) -> TextClient {
+        TextClient::new(self.connect(PIPE))
+    }
+
+    /// The client's end of a connection that holds so many bytes in each direction.
+    pub fn connect(&self, pipe: usize) -> DuplexStream {
         let (client, server) = tokio::io::duplex(pipe);
         let peer = Peer { remote: Address::Unix(None), local: Address::Unix(None), tls: None };
         tokio::spawn(self.service.serve(server, peer));
-        Client::new(client)
+        client
     }
 
     /// The next exchange that the test has to answer.

@@ -4,7 +4,9 @@
 pub mod app;
 pub mod client;
 pub mod frame;
+pub mod text;
 
 pub use app::{Harness, harness, harness_with};
 pub use client::{Client, get, post};
 pub use frame::{Frame, Kind, reason};
+pub use text::{Answer, TextClient};

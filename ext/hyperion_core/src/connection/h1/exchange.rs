@@ -1,0 +1,271 @@
+//! One request and its response, between the parser and the handler.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use hyper::body::{Body, Incoming as HyperBody};
+use thiserror::Error;
+
+use super::Shared;
+use super::line::{Answer, H1Reply};
+use super::outlet::{OutgoingBody, Piece, chute};
+use crate::body::{BodyError, RequestBody, incoming};
+use crate::handler::Exchange;
+use crate::metrics::Metric;
+use crate::report::{Event, Level};
+use crate::request::Request;
+use crate::response::{Answered, Head, Outcome, Payload, RETRY_SECONDS, Record, Reply, Responder, Response};
+use crate::stream::{Download, Refusal, Source, Upload};
+
+type HyperRequest = hyper::Request<HyperBody>;
+type HyperResponse = hyper::Response<OutgoingBody>;
+
+/// The connection is closed without a response, or leaves HTTP.
+#[derive(Debug, Error)]
+#[error("the connection ends without a response")]
+pub(super) struct Cut;
+
+/// What the response to a request depends on.
+struct Facts {
+    is_head: bool,
+    /// An HTTP/1.0 client asked for another request's turn.
+    keeps_alive: bool,
+    is_http_10: bool,
+}
+
+/// Serves one request.
+pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<HyperResponse, Cut> {
+    let (parts, body) = request.into_parts();
+    let facts = Facts::of(&parts);
+    shared.line.begin(!body.is_end_stream());
+    let request = match Request::from_h1(parts, shared.peer.clone()) {
+        Ok(request) => request,
+        Err(malformed) => {
+            shared.reject(&malformed.to_string());
+            return Ok(refusal(&shared, StatusCode::BAD_REQUEST));
+        }
+    };
+    let Some(slot) = shared.server.gate.admission().admit() else {
+        shared.server.observer.metrics.add(Metric::H2StreamsRefused, 1);
+        shared.server.reject(&shared.peer, 0, "max_in_flight is reached");
+        let mut response = refusal(&shared, StatusCode::SERVICE_UNAVAILABLE);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+        return Ok(response);
+    };
+    let reply = H1Reply::new(shared.line.clone(), facts.is_head, facts.is_http_10);
+    let record = Record::new(shared.server.clone(), slot, request.received_at);
+    let responder = Responder::new(Reply::H1(reply), record, shared.server.budgets(&shared.memory));
+    dispatch(request, body, responder, &shared).await;
+    match poll_fn(|cx| shared.line.poll_answer(cx)).await {
+        Answer::Response(response, record) => Ok(compose(response, record, &facts, &shared)),
+        Answer::Reset => Err(Cut),
+        Answer::TakeOver(taking) => {
+            shared.set_takeover(taking);
+            Err(Cut)
+        }
+    }
+}
+
+async fn dispatch(request: Request, body: HyperBody, responder: Responder, shared: &Arc<Shared>) {
+    if request.method == Method::CONNECT {
+        return responder.respond_plain(StatusCode::NOT_IMPLEMENTED);
+    }
+    if body.is_end_stream() {
+        let exchange = Exchange { request, body: RequestBody::Empty, responder };
+        return shared.server.handler.handle(exchange);
+    }
+    let max = shared.server.config.limits.max_body_size;
+    if request.content_length.is_some_and(|length| length > max) {
+        return responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let upload = Upload::new(BodySource { body, trailers: None }, shared.server.clone());
+    if shared.server.config.buffers.request_buffering && !request.is_grpc() {
+        collect(request, upload, responder, shared).await;
+    } else {
+        pass_on(request, upload, responder, shared);
+    }
+}
+
+/// Collects the whole body, then calls the handler. The parser asks for a body that the client holds back
+/// (RFC 9110, section 10.1.1) when the body is first polled.
+async fn collect(
+    request: Request,
+    mut upload: Upload<BodySource>,
+    mut responder: Responder,
+    shared: &Arc<Shared>,
+) {
+    match upload.collect().await {
+        Ok(collected) => {
+            shared.line.end_upload();
+            responder.queue();
+            let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
+            shared.server.handler.handle(exchange);
+        }
+        Err(Refusal::Body(BodyError::TooLarge)) => responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Refusal::Body(BodyError::TimedOut)) => responder.respond_plain(StatusCode::REQUEST_TIMEOUT),
+        Err(Refusal::Body(BodyError::Disconnected) | Refusal::Malformed) => responder.reset(Reason::CANCEL),
+        Err(Refusal::Storage(error)) => {
+            let event = Event::BodyFailed { stream_id: 0, reason: error.to_string() };
+            shared.server.report(Level::Error, &event);
+            responder.respond_plain(StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+}
+
+/// Calls the handler at once, with a body that is read as it arrives.
+fn pass_on(request: Request, mut upload: Upload<BodySource>, mut responder: Responder, shared: &Arc<Shared>) {
+    let (feeder, incoming) = incoming(None);
+    let timed = !request.is_grpc();
+    let (expects_continue, answered) = (request.expects_continue(), responder.answered());
+    responder.keep_claim(&incoming);
+    let line = shared.line.clone();
+    tokio::spawn(async move {
+        let feed = async {
+            if expects_continue {
+                if !poll_fn(|cx| feeder.poll_wanted(cx)).await {
+                    return;
+                }
+                upload.restart();
+            }
+            if upload.feed(feeder, timed).await.is_ok() && upload.body.is_at_end() {
+                line.end_upload();
+            }
+        };
+        // Nobody reads after the response: the rest is not waited for.
+        tokio::select! {
+            () = feed => {}
+            () = Answered::wait(answered) => {}
+        }
+    });
+    shared.server.handler.handle(Exchange { request, body: RequestBody::Incoming(incoming), responder });
+}
+
+/// The body of a request, decoded by the parser.
+struct BodySource {
+    body: HyperBody,
+    trailers: Option<HeaderMap>,
+}
+
+impl BodySource {
+    fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+impl Source for BodySource {
+    async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await?;
+            let Ok(frame) = frame else { return Some(Err(BodyError::Disconnected)) };
+            match frame.into_data() {
+                Ok(bytes) => return Some(Ok(bytes)),
+                Err(frame) => self.trailers = frame.into_trailers().ok().or(self.trailers.take()),
+            }
+        }
+    }
+
+    async fn trailers(&mut self) -> Result<Option<HeaderMap>, Refusal> {
+        Ok(self.trailers.take())
+    }
+
+    fn release(&mut self, _: usize) {}
+}
+
+impl Facts {
+    fn of(parts: &http::request::Parts) -> Self {
+        let is_http_10 = parts.version == Version::HTTP_10;
+        Facts {
+            is_head: parts.method == Method::HEAD,
+            keeps_alive: is_http_10 && has_token(parts.headers.get_all(CONNECTION), b"keep-alive"),
+            is_http_10,
+        }
+    }
+}
+
+/// Whether a list field (RFC 9110, section 5.6.1) has this word.
+fn has_token<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>, token: &[u8]) -> bool {
+    let has = |value: &[u8]| {
+        value.split(|&byte| byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
+    };
+    values.into_iter().any(|value| has(value.as_ref()))
+}
+
+/// The response as the encoder wants it.
+fn compose(
+    response: Response,
+    mut record: Box<Record>,
+    facts: &Facts,
+    shared: &Arc<Shared>,
+) -> HyperResponse {
+    let response = final_response(response, shared);
+    let wants_close = has_token(response.head.get_all(&CONNECTION), b"close");
+    let prepared = response.prepare(facts.is_head, shared.server.config.server_header.as_ref());
+    if let Some(reason) = prepared.complaint {
+        shared.server.report(Level::Warn, &Event::ResponseError { stream_id: 0, reason });
+    }
+    record.begin(prepared.status);
+    let (length, is_empty) = (prepared.length, prepared.body.is_empty());
+    let mut response = hyper::Response::new(body(prepared.body, length, record, shared));
+    *response.status_mut() = prepared.status;
+    *response.headers_mut() = prepared.fields;
+    // A request whose rest nobody reads could be followed by anything.
+    if wants_close || shared.is_draining() || shared.line.is_uploading() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    } else if facts.keeps_alive && (length.is_some() || is_empty) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    shared.line.begin_answer();
+    response
+}
+
+fn body(body: Payload, length: Option<u64>, mut record: Box<Record>, shared: &Arc<Shared>) -> OutgoingBody {
+    match body {
+        body if body.is_empty() => {
+            record.end(Outcome::Sent);
+            OutgoingBody::Empty
+        }
+        Payload::Full(bytes, charge) => {
+            OutgoingBody::Whole(Some(Piece::whole(bytes, charge, record, shared.line.clone())))
+        }
+        body => {
+            let (outlet, end) = chute(shared.clone());
+            tokio::spawn(Download::new(outlet, record).send(body, length));
+            OutgoingBody::Stream(end, length)
+        }
+    }
+}
+
+/// An informational response does not end an exchange; only a takeover can switch protocols.
+fn final_response(response: Response, shared: &Shared) -> Response {
+    let status = response.head.status();
+    if !status.is_informational() {
+        return response;
+    }
+    let reason = format!("{status} is no final response; sent as 500");
+    shared.server.report(Level::Warn, &Event::ResponseError { stream_id: 0, reason });
+    Response::plain(StatusCode::INTERNAL_SERVER_ERROR, &shared.memory)
+}
+
+/// A response of ours, before there is an exchange. What the client still sends is not read.
+fn refusal(shared: &Arc<Shared>, status: StatusCode) -> HyperResponse {
+    let mut head = Head::new(status);
+    let text = status.canonical_reason().unwrap_or("");
+    head.push(CONTENT_TYPE, b"text/plain").expect("a constant without control characters");
+    let charge = shared.memory.charge(text.len());
+    let (status, mut fields) =
+        head.into_response(shared.server.config.server_header.as_ref(), Some(text.len() as u64));
+    if shared.line.is_uploading() || shared.is_draining() || status == StatusCode::BAD_REQUEST {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let piece = Piece::own(Bytes::from_static(text.as_bytes()), charge);
+    let mut response = hyper::Response::new(OutgoingBody::Whole(Some(piece)));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    shared.line.begin_answer();
+    response
+}
