@@ -175,7 +175,7 @@ module HyperionRs
     end
 
     def protocols
-      @configuration.tls? ? "h2" : "h2c"
+      @configuration.tls? ? "h2, http/1.1" : "h2c, http/1.1"
     end
 
     def ports

@@ -106,7 +106,8 @@ RSpec.describe HyperionRs::Server do
     it "prints one line that says where and what it serves" do
       run(server_with(host: "localhost", tls: "dev", threads: "2:8"))
       rack = Rack.release[/\A\d+\.\d+/]
-      expect(stdout.string).to eq("hyperion-rs #{HyperionRs::VERSION} listening on https://localhost:41234 (h2) — " \
+      listening = "listening on https://localhost:41234 (h2, http/1.1)"
+      expect(stdout.string).to eq("hyperion-rs #{HyperionRs::VERSION} #{listening} — " \
                                   "Ruby #{RUBY_VERSION}, Rack #{rack}, threads 2:8\n")
     end
 

@@ -3,7 +3,7 @@
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, Method};
-use hyperion_core::request::Request;
+use hyperion_core::request::{Protocol, Request};
 use magnus::prelude::*;
 use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
 use magnus::typed_data::Obj;
@@ -115,6 +115,7 @@ pub(crate) fn build(
 
 fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, rack_version: (u32, u32)) {
     pairs.push(keys.request_method, method(keys, &request.method));
+    protocol(keys, pairs, request.protocol, rack_version);
     let path = match request.path() {
         // Earlier ones want a slash, or nothing.
         "*" if rack_version < ASTERISK => keys.empty,
@@ -132,7 +133,22 @@ fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, 
     let names = authority::server_names(ruby, keys, request);
     pairs.push(keys.server_name, names.0);
     pairs.push(keys.server_port, names.1);
-    pairs.push(keys.http_host, string(request.authority.as_bytes()));
+    if !request.authority.is_empty() {
+        pairs.push(keys.http_host, string(request.authority.as_bytes()));
+    }
+}
+
+/// The template has HTTP/2.
+fn protocol(keys: &Keys, pairs: &mut Pairs, protocol: Protocol, rack_version: (u32, u32)) {
+    let name = match protocol {
+        Protocol::Http2 => return,
+        Protocol::Http11 => keys.http_1_1,
+        Protocol::Http10 => keys.http_1_0,
+    };
+    pairs.push(keys.server_protocol, name);
+    if rack_version.0 < 3 {
+        pairs.push(keys.http_version, name);
+    }
 }
 
 /// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.
