@@ -113,7 +113,7 @@ RSpec.describe HyperionRs::Server do
 
     it "prints every address" do
       run(server_with(bind: "unix:///a"))
-      expect(stdout.string).to include("listening on unix:///a, http://127.0.0.1:41234 (h2c) — ")
+      expect(stdout.string).to include("listening on unix:///a, http://127.0.0.1:41234 (h2c, http/1.1) — ")
     end
 
     it "prints it with a logger that does not tell its level" do
