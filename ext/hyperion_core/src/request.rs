@@ -29,6 +29,8 @@ impl Protocol {
     /// As in a request line.
     pub fn name(self) -> &'static str {
         match self {
+            Protocol::Http10 => "HTTP/1.0",
+            Protocol::Http11 => "HTTP/1.1",
             Protocol::Http2 => "HTTP/2",
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
         return Ok(response);
     };
     let reply = H1Reply::new(shared.line.clone(), facts.is_head, facts.is_http_10);
-    let record = Record::new(shared.server.clone(), slot, request.received_at);
+    let record = Record::new(shared.server.clone(), slot, &request);
     let responder = Responder::new(Reply::H1(reply), record, shared.server.budgets(&shared.memory));
     dispatch(request, body, responder, &shared).await;
     match poll_fn(|cx| shared.line.poll_answer(cx)).await {
