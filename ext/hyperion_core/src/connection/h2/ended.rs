@@ -7,19 +7,13 @@ const RECENT: usize = 128;
 const FOLLOWED: usize = 256;
 
 /// The receiving side of the streams of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ended {
     /// Opened, and not ended.
     receiving: Vec<u32>,
-    /// Ended, in a ring; 0 is no stream.
-    ended: [u32; RECENT],
+    /// Ended: a ring as soon as it is full, so that a connection with few streams holds little.
+    ended: Vec<u32>,
     next: usize,
-}
-
-impl Default for Ended {
-    fn default() -> Self {
-        Ended { receiving: Vec::new(), ended: [0; RECENT], next: 0 }
-    }
 }
 
 impl Ended {
@@ -54,7 +48,10 @@ impl Ended {
     }
 
     fn end(&mut self, stream_id: u32) {
-        self.ended[self.next] = stream_id;
+        match self.ended.get_mut(self.next) {
+            Some(oldest) => *oldest = stream_id,
+            None => self.ended.push(stream_id),
+        }
         self.next = (self.next + 1) % RECENT;
     }
 }
