@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderValue, StatusCode};
-use hyperion_core::response::Head;
+use hyperion_core::response::{Head, InvalidField};
 use magnus::prelude::*;
 use magnus::r_hash::ForEach;
 use magnus::{Error, RArray, RHash, RString, Ruby, TryConvert, Value};
@@ -146,13 +146,12 @@ fn push(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> Result<
 fn push_lines(ruby: &Ruby, head: &mut Head, name: HeaderName, value: RString) -> Result<(), Error> {
     // SAFETY: nothing below calls Ruby before the slice's last use, but for the error, which ends it.
     let bytes = unsafe { value.as_slice() };
-    let pushed = if bytes.contains(&b'\n') {
-        bytes
+    let pushed = match head.push(name, bytes) {
+        Err(InvalidField::Byte { name, byte: b'\n' }) => bytes
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty())
-            .try_for_each(|line| head.push(name.clone(), line))
-    } else {
-        head.push(name, bytes)
+            .try_for_each(|line| head.push(name.clone(), line)),
+        pushed => pushed,
     };
     pushed.map_err(|error| invalid(ruby, error))
 }

@@ -69,7 +69,7 @@ impl Head {
 
     /// Adds one field line. Blanks around the value are dropped (RFC 9110, section 5.5).
     pub fn push(&mut self, name: HeaderName, value: &[u8]) -> Result<(), InvalidField> {
-        if let Some(&byte) = value.iter().find(|&&byte| is_control(byte)) {
+        if let Some(byte) = first_control(value) {
             return Err(InvalidField::Byte { name, byte });
         }
         let value = value.trim_ascii();
@@ -137,7 +137,7 @@ impl Head {
         length: Option<u64>,
     ) -> (StatusCode, HeaderMap) {
         let mut map = HeaderMap::with_capacity(self.fields.len() + 3);
-        let values = Bytes::from(self.values);
+        let values = frozen(self.values);
         // RFC 9110, section 8.6: a 204 has no length.
         let own_length = length.is_none() && self.status != StatusCode::NO_CONTENT;
         let (mut start, mut dated, mut named) = (0, false, false);
@@ -179,7 +179,7 @@ impl Head {
     /// The fields of an informational response or of trailers: nothing is added.
     pub(crate) fn into_fields(self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.fields.len());
-        let values = Bytes::from(self.values);
+        let values = frozen(self.values);
         let mut start = 0;
         for (name, end) in self.fields {
             let value = HeaderValue::from_maybe_shared(values.slice(start..end as usize));
@@ -190,6 +190,22 @@ impl Head {
         }
         map
     }
+}
+
+/// Without spare room: the encoder's dynamic table may keep a value, and all that it is a part of, for long.
+fn frozen(values: Vec<u8>) -> Bytes {
+    values.into_boxed_slice().into()
+}
+
+/// Bytes that are looked at together.
+const LANES: usize = 16;
+
+/// Values are many, and good: all their bytes are looked at, without a branch for each, so that vectors can be used.
+fn first_control(value: &[u8]) -> Option<u8> {
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, &byte| found | is_control(byte));
+    let mut chunks = value.chunks_exact(LANES);
+    let found = chunks.any(any) || any(chunks.remainder());
+    if found { value.iter().copied().find(|&byte| is_control(byte)) } else { None }
 }
 
 /// The bytes that `http::HeaderValue` refuses: controls but the tab, and DEL.
