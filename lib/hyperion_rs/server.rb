@@ -40,6 +40,7 @@ module HyperionRs
       Native.load!
       native = Native::Server.new(served_app, @configuration.native_settings, @logger, metrics.native)
       @urls = native.bind.freeze
+      @admin_urls = native.admin_urls.freeze
       release_inherited
       @native = native
       urls
@@ -93,6 +94,11 @@ module HyperionRs
     # The URLs of the bound addresses; empty before #bind.
     def urls
       @urls || []
+    end
+
+    # The URLs of admin_bind; empty before #bind.
+    def admin_urls
+      @admin_urls || []
     end
 
     # The URL to show: a host given by name keeps its name. Nil before #bind.
@@ -166,6 +172,11 @@ module HyperionRs
       threads = Configuration::OPTIONS[:threads].type.format(@configuration.threads)
       @output.puts "hyperion-rs #{VERSION} listening on #{listening} (#{protocols}) — " \
                    "Ruby #{RUBY_VERSION}, Rack #{@configuration.rack_version.join('.')}, threads #{threads}"
+      announce_admin if admin_urls.any?
+    end
+
+    def announce_admin
+      @output.puts "hyperion-rs #{VERSION} answers /metrics, /healthz and /readyz on #{admin_urls.join(', ')}"
     end
 
     # A logger need not tell its level, and some tell a Symbol.

@@ -44,6 +44,10 @@ class FakeNative
     end
   end
 
+  def admin_urls
+    @settings[:admin_bind].to_a.map { |uri| uri.sub("tcp", "http") }
+  end
+
   def run
     @runs += 1
     @running.open

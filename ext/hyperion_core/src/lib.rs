@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+mod admin;
 pub mod admission;
 pub mod adopted;
 pub mod body;

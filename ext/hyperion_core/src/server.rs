@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access_log::AccessLog;
+use crate::admin::AdminService;
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::handler::Handler;
@@ -23,6 +24,7 @@ use crate::tls::Tls;
 pub struct Server {
     config: Config,
     bound: Vec<Bound>,
+    admin: Vec<Bound>,
     tls: Option<Tls>,
 }
 
@@ -37,6 +39,8 @@ pub struct Running {
 
 /// Threads for disk work; more would only queue at the disk.
 const BLOCKING_THREADS: usize = 8;
+/// Connections of scrapers and balancers that may wait to be accepted.
+const ADMIN_BACKLOG: u32 = 16;
 
 impl Server {
     /// Binds every address, each with a queue of `backlog` connections.
@@ -59,7 +63,20 @@ impl Server {
     ) -> Result<Self, BindError> {
         let bound: Result<Vec<_>, _> =
             bindings.iter().map(|binding| binding.bind(backlog, &mut inherited)).collect();
-        Ok(Server { config, bound: bound?.into_iter().flatten().collect(), tls })
+        Ok(Server { config, bound: bound?.into_iter().flatten().collect(), admin: Vec::new(), tls })
+    }
+
+    /// Binds addresses at which `/metrics`, `/healthz` and `/readyz` are answered, without TLS, until the stop is over.
+    pub fn bind_admin(&mut self, bindings: &[Binding]) -> Result<(), BindError> {
+        for binding in bindings {
+            self.admin.extend(binding.bind(ADMIN_BACKLOG, &mut Inherited::default())?);
+        }
+        Ok(())
+    }
+
+    /// The addresses of [`Server::bind_admin`], with the ports that the system picked.
+    pub fn admin_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.admin.iter().map(Bound::address)
     }
 
     /// The addresses, with the ports that the system picked.
@@ -78,7 +95,7 @@ impl Server {
 
     fn start_serving(self, handler: Arc<dyn Handler>, observer: Observer) -> io::Result<Running> {
         let log = observer.access_log.clone();
-        let Server { config, bound, tls } = self;
+        let Server { config, bound, admin, tls } = self;
         let runtime = runtime(config.io_threads)?;
         let service = {
             let _inside = runtime.enter();
@@ -87,9 +104,16 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let (end, finished) = watch::channel(false);
         let handover = Arc::<Handover>::default();
-        let run = run(bound, tls, service.clone(), stopped, handover.clone());
+        let run = run(bound, tls, service.clone(), stopped.clone(), handover.clone());
+        let administered = service.clone();
         thread::Builder::new().name("hyperion-io".into()).spawn(move || {
-            runtime.block_on(run);
+            runtime.block_on(async {
+                let admin = AdminService::start(admin, &administered, stopped);
+                run.await;
+                if let Some(admin) = admin {
+                    admin.stop().await;
+                }
+            });
             runtime.shutdown_background();
             finish(log.as_ref());
             end.send_replace(true);

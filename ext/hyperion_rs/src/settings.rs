@@ -18,6 +18,7 @@ use crate::errors::Class;
 pub(crate) struct Settings {
     pub(crate) core: Config,
     pub(crate) bindings: Vec<Binding>,
+    pub(crate) admin_bindings: Vec<Binding>,
     pub(crate) backlog: u32,
     /// Descriptors of listening sockets, which belong to Ruby.
     pub(crate) listen_fds: Vec<RawFd>,
@@ -61,7 +62,8 @@ impl Settings {
         let rack_version: Vec<u32> = reader.get("rack_version")?;
         let settings = Settings {
             core,
-            bindings: reader.bindings()?,
+            bindings: reader.bindings("bind")?,
+            admin_bindings: reader.bindings("admin_bind")?,
             backlog: reader.get("backlog")?,
             listen_fds: reader.get::<Option<_>>("listen_fds")?.unwrap_or_default(),
             tls: reader.tls()?,
@@ -160,12 +162,13 @@ impl Reader<'_> {
         HeaderValue::from_str(&value).map(Some).map_err(error)
     }
 
-    fn bindings(&mut self) -> Result<Vec<Binding>, Error> {
-        let uris: Vec<String> = self.get("bind")?;
-        uris.iter()
+    fn bindings(&mut self, key: &str) -> Result<Vec<Binding>, Error> {
+        let uris: Option<Vec<String>> = self.get(key)?;
+        uris.unwrap_or_default()
+            .iter()
             .map(|uri| {
                 uri.parse().map_err(|reason| {
-                    Class::Configuration.error(self.ruby, format_args!("bind: {uri:?}: {reason}"))
+                    Class::Configuration.error(self.ruby, format_args!("{key}: {uri:?}: {reason}"))
                 })
             })
             .collect()

@@ -17,6 +17,8 @@ module HyperionRs
       t.option :port, Types::Number.new(0..65_535, placeholder: "PORT"), "TCP port; 0 takes a free one",
                short: "p", default: 9292
       t.option :bind, Types::BindList.new, "addresses to listen on, instead of host and port", short: "b"
+      t.option :admin_bind, Types::BindList.new(tls: false),
+               "addresses of /metrics, /healthz and /readyz, for scrapers and balancers; without TLS", native: true
       t.option :backlog, Types::Number.new(1..65_535), "connections that may wait to be accepted",
                default: 1024, unit: "connections", native: true
       t.option :listen_fds, Types::Descriptors.new,

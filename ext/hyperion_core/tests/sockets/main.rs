@@ -5,5 +5,6 @@
 mod support;
 
 mod accept;
+mod admin;
 mod server;
 mod tls;

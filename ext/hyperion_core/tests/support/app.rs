@@ -85,6 +85,11 @@ impl App {
 }
 
 impl Watch {
+    /// The next exchange that the test has to answer.
+    pub async fn exchange(&mut self) -> Exchange {
+        next(&mut self.manual).await
+    }
+
     /// The next event that the server reports.
     pub async fn event(&mut self) -> String {
         next(&mut self.events).await
@@ -132,7 +137,7 @@ impl Harness {
 
     /// The next exchange that the test has to answer.
     pub async fn exchange(&mut self) -> Exchange {
-        next(&mut self.watch.manual).await
+        self.watch.exchange().await
     }
 
     /// Whether the application was called for a `/manual` path.

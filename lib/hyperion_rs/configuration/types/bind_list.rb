@@ -15,7 +15,15 @@ module HyperionRs
         PORTS = Number.new(0..65_535)
         HOST = Host.new
 
-        private_constant :TCP, :UNIX, :PORTS, :HOST
+        TLS = " (TLS is by tls_cert and tls_key, or tls)"
+
+        private_constant :TCP, :UNIX, :PORTS, :HOST, :TLS
+
+        # With `tls: false` for addresses that have none.
+        def initialize(tls: true)
+          super()
+          @hint = tls ? TLS : ""
+        end
 
         def parse(value)
           uris = value.is_a?(String) ? value.split(",").map(&:strip) : Array(value)
@@ -24,7 +32,7 @@ module HyperionRs
         end
 
         def allowed
-          "tcp://HOST:PORT or unix:///PATH, several with commas (TLS is by tls_cert and tls_key, or tls)"
+          "tcp://HOST:PORT or unix:///PATH, several with commas#{@hint}"
         end
 
         def placeholder
