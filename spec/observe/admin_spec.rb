@@ -4,11 +4,14 @@ RSpec.describe "the admin listener" do
   # "/stuck" holds the GVL for ever, "/slow" waits until its file is there.
   let(:app) do
     <<~'RACKUP'
+      require "fiddle"
+      SLEEP = Fiddle::Function.new(Fiddle.dlopen(nil)["sleep"], [Fiddle::TYPE_INT], Fiddle::TYPE_INT, need_gvl: true)
+
       run lambda { |env|
         case env["PATH_INFO"]
         when "/stuck"
           $stderr.puts "stuck"
-          Thread.handle_interrupt(Object => :never) { "x" * 60 =~ /\A(x+x+)+y\z/ }
+          SLEEP.call(3600)
         when "/slow"
           $stderr.puts "got it"
           sleep 0.01 until File.exist?("go")
