@@ -15,6 +15,9 @@ module RailsChat
     config.consider_all_requests_local = !Rails.env.production?
     config.logger = ActiveSupport::Logger.new($stdout) if ENV["RAILS_LOG_TO_STDOUT"].present?
     config.public_file_server.enabled = true
+    # The client that comes with ActionCable; with an asset pipeline it would be there.
+    config.middleware.insert_after ActionDispatch::Static, ActionDispatch::Static,
+                                   ActionCable::Engine.root.join("app/assets/javascripts").to_s
     config.action_cable.cable = { "adapter" => "async" }
   end
 end

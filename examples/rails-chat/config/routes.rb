@@ -5,5 +5,4 @@ Rails.application.routes.draw do
   resources :messages, only: :create
   get "messages.csv", to: "messages#export", as: :export
   resources :files, only: %i[create show], constraints: { id: %r{[^/]+} }
-  get "action_cable.js", to: "files#action_cable"
 end

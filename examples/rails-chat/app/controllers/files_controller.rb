@@ -15,11 +15,4 @@ class FilesController < ApplicationController
     path = STORAGE.join(File.basename(params[:id]))
     path.file? ? send_file(path) : head(:not_found)
   end
-
-  # The client that Rails comes with; an app with an asset pipeline has it there.
-  def action_cable
-    script = ActionCable::Engine.root.glob("app/assets/javascripts/action{_,}cable.js").first
-    expires_in 1.hour, public: true
-    send_file script, type: "text/javascript", disposition: "inline"
-  end
 end
