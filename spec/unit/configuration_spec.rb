@@ -189,7 +189,7 @@ RSpec.describe HyperionRs::Configuration do
          header_timeout body_timeout write_timeout keepalive_timeout shutdown_timeout ping_interval ping_timeout
          max_connections max_in_flight max_body_size request_buffer response_buffer response_spill max_pending_bytes
          spill_limit request_buffering spill_dir h2_max_concurrent_streams h2_initial_window_size h2_max_frame_size
-         h2_max_header_list_size h2_timing access_log access_log_path admin_bind
+         h2_max_header_list_size h2_connect_protocol h2_timing access_log access_log_path admin_bind
          server_header server_software rack_version
          early_hints listen_fds]
     end

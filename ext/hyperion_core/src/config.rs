@@ -40,6 +40,9 @@ pub struct Http2 {
     pub max_frame_size: u32,
     /// SETTINGS_MAX_HEADER_LIST_SIZE, in bytes as RFC 9113 counts them (32 more for each field).
     pub max_header_list_size: u32,
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3): WebSockets on this connection, and not on one of their
+    /// own over HTTP/1.1.
+    pub connect_protocol: bool,
 }
 
 /// Smallest SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 6.5.2).
@@ -121,6 +124,7 @@ impl Default for Http2 {
             initial_window_size: MIB as u32,
             max_frame_size: MIB as u32,
             max_header_list_size: 64 * KIB as u32,
+            connect_protocol: true,
         }
     }
 }

@@ -110,6 +110,7 @@ impl Reader<'_> {
             initial_window_size: self.get("h2_initial_window_size")?,
             max_frame_size: self.get("h2_max_frame_size")?,
             max_header_list_size: self.get("h2_max_header_list_size")?,
+            connect_protocol: self.get("h2_connect_protocol")?,
         })
     }
 

@@ -91,6 +91,8 @@ module HyperionRs
       t.option :h2_max_header_list_size,
                Types::Clamped.new("max_header_list_size", 0x400..0xFFFFFFFF, type: Types::Bytes, minimum: "usable"),
                "largest set of header fields of a request", default: "64KiB", native: true
+      t.option :h2_connect_protocol, Types::Boolean.new,
+               "WebSockets over HTTP/2 (RFC 8441); off sends browsers to HTTP/1.1 for them", default: "on", native: true
       t.option :h2_timing, Types::Boolean.new, "log how long the first response of each connection took",
                default: "off", native: true
 

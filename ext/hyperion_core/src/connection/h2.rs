@@ -156,8 +156,10 @@ fn builder(config: &Config) -> Builder {
         .max_concurrent_reset_streams(MAX_REMEMBERED_RESETS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(Some(MAX_PROVOKED_RESETS))
-        .data_frame_budget(DATA_FRAME_BUDGET)
-        .enable_connect_protocol();
+        .data_frame_budget(DATA_FRAME_BUDGET);
+    if http2.connect_protocol {
+        builder.enable_connect_protocol();
+    }
     builder
 }
 

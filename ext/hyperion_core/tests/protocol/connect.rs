@@ -5,7 +5,7 @@ use hyperion_core::Exchange;
 use hyperion_core::body::RequestBody;
 
 use crate::support::app::ok;
-use crate::support::{Frame, get, harness, reason};
+use crate::support::{Frame, get, harness, harness_with, reason};
 
 #[tokio::test(start_paused = true)]
 async fn connect_is_not_implemented() {
@@ -17,6 +17,18 @@ async fn connect_is_not_implemented() {
     malformed[0].1 = "CONNECT";
     client.request(3, &malformed).await;
     assert_eq!(client.reset_of(3).await, reason::PROTOCOL_ERROR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_extended_connect_is_offered_unless_it_is_off() {
+    const ENABLE_CONNECT_PROTOCOL: u16 = 8;
+    for (on, offered) in [(true, 1), (false, 0)] {
+        let harness = harness_with(|config| config.http2.connect_protocol = on);
+        let mut client = harness.client().await;
+        let setting = client.server_settings.iter().find(|(id, _)| *id == ENABLE_CONNECT_PROTOCOL);
+        assert_eq!(setting.map_or(0, |(_, value)| *value), offered);
+        client.assert_usable(1).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
