@@ -43,8 +43,8 @@ RSpec.describe "the same Rails app by Puma and by hyperion-rs", if: with_puma do
     "OPTIONS" => ["/", "--request", "OPTIONS"]
   }.each do |name, (path, *arguments)|
     it "answer alike: #{name}" do
-      expected = answer(@puma, path, "--http1.1", *arguments)
-      expect(answer(@server, path, "--http2-prior-knowledge", *arguments)).to eq(expected)
+      expected = answer(@puma, "1.1", path, *arguments)
+      %w[1.1 2].each { |version| expect(answer(@server, version, path, *arguments)).to eq(expected), version }
     end
   end
 
@@ -63,9 +63,11 @@ RSpec.describe "the same Rails app by Puma and by hyperion-rs", if: with_puma do
     FileUtils.rm_rf(@directory)
   end
 
-  def answer(server, path, *arguments)
+  def answer(server, version, path, *arguments)
     url = server == @puma ? @puma_url : server.url
-    answer = Answer.new(curl("#{url}#{path}", *arguments), url)
+    response = curl("#{url}#{path}", version == "2" ? "--http2-prior-knowledge" : "--http#{version}", *arguments)
+    expect(response.protocol).to eq(version)
+    answer = Answer.new(response, url)
     expect(answer.announced).to be_nil.or eq(answer.size) unless arguments.include?("--head")
     answer.to_h
   end

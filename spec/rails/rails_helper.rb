@@ -28,7 +28,12 @@ module RailsHelper
   attr_reader :chat, :server
 
   def get(path, *arguments)
-    curl(server.url(path), *arguments)
+    curl(server.url(path), "--http#{version}", *arguments)
+  end
+
+  # Of HTTP.
+  def version
+    "2"
   end
 
   # The path of a file that keeps the cookies of a client.
