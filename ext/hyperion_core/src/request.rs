@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::peer::Peer;
@@ -120,6 +120,14 @@ impl Request {
             peer,
             received_at: Instant::now(),
         })
+    }
+
+    /// The protocols that the client would rather speak: `:protocol` of an extended CONNECT, or the `upgrade` of
+    /// HTTP/1.1 (RFC 9110, section 7.8).
+    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
+        let upgrades = self.protocol == Protocol::Http11 && upgrade::is_asked_for(&self.headers);
+        let upgrades = upgrades.then(|| upgrade::words(&self.headers, &UPGRADE)).into_iter().flatten();
+        self.connect_protocol.iter().map(|protocol| &protocol[..]).chain(upgrades)
     }
 
     /// The path as sent, without the query.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
+use http::header::UPGRADE;
 use hyperion_core::body::FileBody;
 use hyperion_core::response::{Head, Responder, Upgrade};
 use magnus::prelude::*;
@@ -103,7 +104,7 @@ impl Streaming {
         if let Some(upgrade) = responder.upgrade()
             && consents(upgrade, &head, &wishes)
         {
-            return switch(ruby, responder, head, &wishes, value);
+            return switch(ruby, responder, upgrade, head, &wishes, value);
         }
         if head.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(respond::invalid(
@@ -190,6 +191,7 @@ fn consents(upgrade: Upgrade, head: &Head, wishes: &Wishes) -> bool {
 fn switch(
     ruby: &Ruby,
     responder: Responder,
+    upgrade: Upgrade,
     head: Head,
     wishes: &Wishes,
     body: Value,
@@ -203,7 +205,26 @@ fn switch(
             return Ok(Sent::Whole);
         }
     };
+    let head = match upgrade {
+        Upgrade::Connect => head,
+        Upgrade::Switch => switching(ruby, head, wishes)?,
+    };
     hijack::hand_over(ruby, responder, head, callable).map(|()| Sent::Kept)
+}
+
+/// The head that switches protocols in HTTP/1.1, and says to which (RFC 9110, section 15.2.2).
+fn switching(ruby: &Ruby, head: Head, wishes: &Wishes) -> Result<Head, Error> {
+    let mut head = head.with_status(StatusCode::SWITCHING_PROTOCOLS);
+    if !head.contains(&UPGRADE) {
+        let protocol = match wishes.protocol {
+            Some(protocol) => string(ruby, protocol)?,
+            None => return Err(respond::invalid(ruby, "status 101, and no header says which protocol")),
+        };
+        // SAFETY: nothing of Ruby is called while the slice is in use.
+        let pushed = head.push(UPGRADE, unsafe { protocol.as_slice() });
+        pushed.map_err(|error| respond::invalid(ruby, error))?;
+    }
+    Ok(head)
 }
 
 /// A body that failed is not whole: the client must see that.

@@ -125,16 +125,26 @@ fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, 
     let query = request.query();
     pairs.push(keys.query_string, if query.is_empty() { keys.empty } else { string(query.as_bytes()) });
     pairs.push(keys.request_uri, string(request.target.as_str().as_bytes()));
-    if let Some(protocol) = &request.connect_protocol {
-        let protocol = string(protocol);
-        // SAFETY: the GVL is held; `protocol` is on the stack until the Array has it.
-        pairs.push(keys.protocol, unsafe { rb_sys::rb_ary_new_from_values(1, &raw const protocol) });
-    }
+    protocols(keys, pairs, request);
     let names = authority::server_names(ruby, keys, request);
     pairs.push(keys.server_name, names.0);
     pairs.push(keys.server_port, names.1);
     if !request.authority.is_empty() {
         pairs.push(keys.http_host, string(request.authority.as_bytes()));
+    }
+}
+
+/// Of those that the client would rather speak there are few.
+fn protocols(keys: &Keys, pairs: &mut Pairs, request: &Request) {
+    let mut protocols = request.protocols().peekable();
+    if protocols.peek().is_some() {
+        // SAFETY: the GVL is held.
+        let array = unsafe { rb_sys::rb_ary_new() };
+        pairs.push(keys.protocol, array);
+        for protocol in protocols {
+            // SAFETY: the GVL is held; the Array is in `pairs`, and the String on the stack until the Array has it.
+            unsafe { rb_sys::rb_ary_push(array, string(protocol)) };
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod link;
 mod outlet;
 mod refusal;
 mod takeover;
+mod tunnel;
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,10 +88,9 @@ where
 {
     let mut link = Mutex::new(Link::new(io, first, server.config.http2.max_header_list_size as usize));
     async move {
-        let memory = ConnectionMemory::new(server.config.buffers.max_pending);
         let shared = Arc::new(Shared {
-            line: Arc::new(Line::new(memory.clone())),
-            memory,
+            memory: ConnectionMemory::new(server.config.buffers.max_pending),
+            line: Arc::default(),
             blocked: lock(&link).wire.blocked(),
             permit: permit.clone(),
             takeover: Mutex::default(),

@@ -5,11 +5,24 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Whether an extended CONNECT asks for a WebSocket.
 pub(super) fn is_websocket(protocol: &[u8]) -> bool {
     protocol.eq_ignore_ascii_case(b"websocket")
+}
+
+/// Whether the client of HTTP/1.1 means its `upgrade` to be read.
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE)
+        && words(headers, &CONNECTION).any(|word| word.eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// What a list field has (RFC 9110, section 5.6.1).
+pub(super) fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).into_iter();
+    let words = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    words.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
 }
 
 /// Adds to the head of an extended CONNECT what the upgrade of HTTP/1.1 has (RFC 6455, section 4.1), so that libraries

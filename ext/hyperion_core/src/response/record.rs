@@ -129,7 +129,7 @@ impl Record {
         self.admitted = Admitted::No;
     }
 
-    pub(super) fn server(&self) -> &Arc<Context> {
+    pub(crate) fn server(&self) -> &Arc<Context> {
         &self.server
     }
 

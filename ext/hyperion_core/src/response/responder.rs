@@ -20,6 +20,8 @@ use crate::stream::tunnel::Link;
 pub enum Upgrade {
     /// Extended CONNECT (RFC 8441): a status of success, into which 101 is translated.
     Connect,
+    /// `upgrade` of HTTP/1.1 (RFC 9110, section 7.8): status 101, and nothing else.
+    Switch,
 }
 
 /// Seconds after which a client may try again that was refused for want of room.
@@ -253,7 +255,8 @@ impl Responder {
     pub fn upgrade(&self) -> Option<Upgrade> {
         match &self.pending {
             Some((Reply::H2(reply), _)) => reply.connect().map(|_| Upgrade::Connect),
-            Some((Reply::H1(_), _)) | None => None,
+            Some((Reply::H1(reply), _)) => reply.is_upgrade().then_some(Upgrade::Switch),
+            None => None,
         }
     }
 

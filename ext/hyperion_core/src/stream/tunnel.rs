@@ -5,6 +5,7 @@
 mod hijack;
 mod inbound;
 mod outbound;
+mod raw;
 mod raw_head;
 
 use std::io;
@@ -18,6 +19,7 @@ use crate::body::{Claim, Incoming};
 pub(crate) use hijack::answer_by_hand;
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Broken, Outbound, Piece};
+pub(crate) use raw::{Beginning, carry};
 
 /// What is needed to open a tunnel, from whichever thread it comes.
 #[derive(Debug)]

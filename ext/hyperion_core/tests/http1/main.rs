@@ -10,4 +10,5 @@ mod responses;
 mod stop;
 mod takeover;
 mod timeouts;
+mod tunnels;
 mod uploads;

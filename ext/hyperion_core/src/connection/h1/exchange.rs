@@ -35,7 +35,6 @@ struct Facts {
     is_head: bool,
     /// An HTTP/1.0 client asked for another request's turn.
     keeps_alive: bool,
-    is_http_10: bool,
 }
 
 /// Serves one request.
@@ -57,7 +56,7 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
         return Ok(response);
     };
-    let reply = H1Reply::new(shared.line.clone(), facts.is_head, facts.is_http_10);
+    let reply = H1Reply::new(shared.line.clone(), &request);
     let record = Record::new(shared.server.clone(), slot, &request);
     let responder = Responder::new(Reply::H1(reply), record, shared.server.budgets(&shared.memory));
     dispatch(request, body, responder, &shared).await;
@@ -182,7 +181,6 @@ impl Facts {
         Facts {
             is_head: parts.method == Method::HEAD,
             keeps_alive: is_http_10 && has_token(parts.headers.get_all(CONNECTION), b"keep-alive"),
-            is_http_10,
         }
     }
 }

@@ -6,17 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::takeover::TakeOver;
-use crate::body::ConnectionMemory;
-use crate::response::{Head, Payload, Record, Response};
-use crate::stream::tunnel::Link;
+use crate::request::{Protocol, Request};
+use crate::response::{Head, Record, Response};
 
 /// Shared by a connection and whoever answers its present request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Line {
-    memory: Arc<ConnectionMemory>,
     state: Mutex<State>,
     /// Whether `state.interim` has bytes: what is looked at for each write.
     has_interim: AtomicBool,
@@ -54,20 +52,11 @@ pub(crate) struct H1Reply {
     is_head: bool,
     /// HTTP/1.0 has no informational responses.
     is_http_10: bool,
+    /// The client has asked for another protocol.
+    is_upgrade: bool,
 }
 
 impl Line {
-    pub(super) fn new(memory: Arc<ConnectionMemory>) -> Self {
-        Line {
-            memory,
-            state: Mutex::default(),
-            has_interim: AtomicBool::new(false),
-            uploading: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
-            timed_out: AtomicBool::new(false),
-        }
-    }
-
     /// Waits for the answer to the present request.
     pub(super) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Answer> {
         let mut state = self.lock();
@@ -171,8 +160,17 @@ impl Line {
 }
 
 impl H1Reply {
-    pub(super) fn new(line: Arc<Line>, is_head: bool, is_http_10: bool) -> Self {
-        H1Reply { line: Some(line), is_head, is_http_10 }
+    pub(super) fn new(line: Arc<Line>, request: &Request) -> Self {
+        H1Reply {
+            line: Some(line),
+            is_head: request.method == Method::HEAD,
+            is_http_10: request.protocol == Protocol::Http10,
+            is_upgrade: request.protocols().next().is_some(),
+        }
+    }
+
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.is_upgrade
     }
 
     pub(crate) fn is_head(&self) -> bool {
@@ -193,20 +191,6 @@ impl H1Reply {
 
     pub(crate) fn deliver(self, response: Response, record: Box<Record>) {
         self.answer(Answer::Response(response, record));
-    }
-
-    /// Leaves the response to the application, after its head.
-    pub(crate) fn tunnel(self, head: Option<Head>, link: Link, record: Box<Record>) {
-        let tunnel = head.and_then(|head| Some((head, link.open(false).ok()?)));
-        let response = match (tunnel, &self.line) {
-            (Some((head, mut tunnel)), _) => {
-                let head = tunnel.outbound.begin(head);
-                Response { head, body: Payload::Tunnel(tunnel) }
-            }
-            (None, Some(line)) => Response::plain(StatusCode::NOT_IMPLEMENTED, &line.memory),
-            (None, None) => return,
-        };
-        self.deliver(response, record);
     }
 
     /// Closes the connection without a response.

@@ -60,6 +60,11 @@ impl Hold {
         self.permit.reached(Phase::Closing).await;
     }
 
+    /// So many bytes were sent.
+    pub fn sent(&mut self, bytes: u64) {
+        self.record.sent(bytes);
+    }
+
     /// Ends it, saying how it went; dropped without, it went as when the client goes away.
     pub fn end(mut self, outcome: Outcome) {
         self.record.end(outcome);
