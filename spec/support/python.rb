@@ -11,7 +11,7 @@ module Python
   DIRECTORY = File.join(__dir__, "python")
   REQUIREMENTS = File.join(DIRECTORY, "requirements.txt")
   # Imports what the programs do.
-  TRIAL = ["python3", "-c", "import grpc"].freeze
+  TRIAL = ["python3", "-c", "import grpc, websockets.asyncio.client"].freeze
   # The packages are downloaded.
   INSTALL_WITHIN = 300
 
