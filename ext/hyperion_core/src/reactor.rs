@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -31,10 +31,17 @@ pub(crate) enum Answer {
     Tunnel(Option<Head>, Link),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reactor {
-    inbox: Mutex<Vec<Completion>>,
+    /// `None` when nobody delivers any more.
+    inbox: Mutex<Option<Vec<Completion>>>,
     filled: Notify,
+}
+
+impl Default for Reactor {
+    fn default() -> Self {
+        Reactor { inbox: Mutex::new(Some(Vec::new())), filled: Notify::new() }
+    }
 }
 
 impl Completion {
@@ -70,14 +77,27 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 impl Reactor {
     /// Hands a response over; from any thread, never blocking on the network.
     pub(crate) fn push(&self, completion: Completion) {
-        let was_empty = {
-            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-            inbox.push(completion);
-            inbox.len() == 1
+        let was_empty = match &mut *self.inbox() {
+            Some(inbox) => {
+                inbox.push(completion);
+                inbox.len() == 1
+            }
+            None => return,
         };
         if was_empty {
             self.filled.notify_one();
         }
+    }
+
+    /// Drops what is not delivered yet, and what is still to come: the connections are gone. A response that stayed
+    /// would keep the inbox that it is in.
+    pub(crate) fn close(&self) {
+        let undelivered = self.inbox().take();
+        drop(undelivered);
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Option<Vec<Completion>>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Delivers what comes, for as long as the runtime lives.
@@ -86,7 +106,9 @@ impl Reactor {
         loop {
             self.filled.notified().await;
             loop {
-                std::mem::swap(&mut batch, &mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+                if let Some(inbox) = &mut *self.inbox() {
+                    std::mem::swap(&mut batch, inbox);
+                }
                 if batch.is_empty() {
                     break;
                 }

@@ -160,6 +160,7 @@ impl Service {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.completions.abort();
+        self.context.reactor.close();
     }
 }
 

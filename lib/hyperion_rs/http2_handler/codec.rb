@@ -29,6 +29,8 @@ module HyperionRs
         end
       end
 
+      attr_reader :mode
+
       def initialize(value, runtime)
         @runtime = runtime
         @mode = MODES.fetch(value.to_s.strip.downcase) do

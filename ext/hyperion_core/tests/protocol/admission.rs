@@ -1,6 +1,7 @@
 //! Admission that is left to the handler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyperion_core::metrics::Metric;
 
@@ -39,6 +40,22 @@ async fn what_is_held_for_a_request_is_dropped_once_however_it_ends() {
     drop(client);
     drop(lost);
     harness.idle().await;
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_comes_after_the_service_has_gone_is_dropped() {
+    let mut harness = late_harness();
+    let mut client = harness.client().await;
+    client.request(1, &get("/manual")).await;
+    let mut exchange = harness.exchange().await;
+    let held = Arc::new(());
+    exchange.responder.admit(Box::new(held.clone()));
+    drop(client);
+    drop(harness);
+    // The connection ends.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    exchange.responder.respond_empty(ok());
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
