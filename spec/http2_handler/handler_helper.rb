@@ -98,6 +98,9 @@ module HandlerHelper
   end
 end
 
+# What concerns no handler in particular is not printed among the results.
+HyperionRs::Runtime.default.logger = RecordingLogger.new
+
 RSpec.configure do |config|
   config.include HandlerHelper, file_path: %r{/spec/http2_handler/}
   config.include Http2Client, file_path: %r{/spec/http2_handler/}

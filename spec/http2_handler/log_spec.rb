@@ -98,8 +98,10 @@ RSpec.describe HyperionRs::Http2Handler, "log" do
     app = ->(env) { env["PATH_INFO"] == "/" ? raise("hidden") : [200, {}, []] }
     server = listen(described_class.new(app:, runtime: HyperionRs::Runtime.new(metrics:, logger: broken)))
     client = connect(server)
-    expect(get(client)).to eq(500)
-    expect(get(client, "/fine", stream: 3)).to eq(200)
+    expect do
+      expect(get(client)).to eq(500)
+      expect(get(client, "/fine", stream: 3)).to eq(200)
+    end.to output(/hidden|dispatch failed.*the logger failed: no disk/).to_stderr
   end
 
   describe "timing" do

@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+require_relative "handler_helper"
+
+RSpec.describe HyperionRs::Http2Handler, "after 10,000 connections in sequence" do
+  # Serves them, each with one request, and prints what it has after the first thousand and at the end.
+  PROGRAM = <<~'RUBY'
+    handler = HyperionRs::Http2Handler.new(app: ->(_) { [200, {}, ["hello"]] },
+                                           runtime: HyperionRs::Runtime.new(logger: Logger.new(nil)))
+    preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\4\0\0\0\0\0".b
+    request = [0, 6, 1, 5, 1].pack("CnCCN").b + "\x82\x84\x86\x01\x01a".b
+    connect = lambda do |_index|
+      near, far = UNIXSocket.pair
+      serving = Thread.new { handler.serve(far) }
+      near.write(preface, request)
+      received = "".b
+      received << near.readpartial(1000) until received.end_with?("hello")
+      near.close
+      serving.join
+    end
+    report = lambda do
+      GC.start
+      memory = File.read("/proc/self/status")[/^VmRSS:\s+(\d+)/, 1].to_i
+      fibers = ObjectSpace.each_object(Fiber).count
+      puts "descriptors=#{Dir.children('/proc/self/fd').size} threads=#{Thread.list.size} " \
+           "tasks=#{Dir.children('/proc/self/task').size} fibers=#{fibers} memory=#{memory}"
+    end
+    1_000.times(&connect)
+    report.call
+    9_000.times(&connect)
+    report.call
+  RUBY
+
+  it "has no more descriptors, threads, fibers or native memory than after the first thousand" do
+    result = run_ruby(PROGRAM, within: 120)
+    expect(result.status).to be_success, result.err
+    first, last = result.out.lines.map { |line| line.scan(/(\w+)=(\d+)/).to_h { |name, value| [name.to_sym, value.to_i] } }
+    expect(last.slice(:descriptors, :threads)).to eq(first.slice(:descriptors, :threads))
+    # Ruby keeps a native thread or two, and dead Fiber objects that its stack seems to refer to.
+    expect(last[:tasks]).to be <= first[:tasks] + 2
+    expect(last[:fibers]).to be <= first[:fibers] + 5
+    # KiB; 9,000 connections that left 256 bytes each would show.
+    expect(last[:memory] - first[:memory]).to be < 2_048
+  end
+end
