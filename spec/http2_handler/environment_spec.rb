@@ -4,7 +4,7 @@ require_relative "handler_helper"
 
 RSpec.describe HyperionRs::Http2Handler, "environment" do
   # A program that makes a handler, serves requests that overlap, and prints what came of it.
-  PROGRAM = <<~'RUBY'
+  program = <<~'RUBY'
     logger = Object.new
     lines = []
     %i[debug info warn error].each { |level| logger.define_singleton_method(level) { |&line| lines << [level, line.call] } }
@@ -22,8 +22,8 @@ RSpec.describe HyperionRs::Http2Handler, "environment" do
   RUBY
 
   # What the program says, started with these variables.
-  def report(workers: 4, **variables)
-    result = run_ruby(PROGRAM, env: { "WORKERS" => workers.to_s, **variables.transform_keys(&:to_s) })
+  define_method(:report) do |workers: 4, **variables|
+    result = run_ruby(program, env: { "WORKERS" => workers.to_s, **variables.transform_keys(&:to_s) })
     raise result.err unless result.status.success?
 
     Marshal.load(result.out.b) # rubocop:disable Security/MarshalLoad -- from a program of this spec
@@ -36,10 +36,9 @@ RSpec.describe HyperionRs::Http2Handler, "environment" do
   describe "HYPERION_H2_NATIVE_HPACK" do
     it "is auto when it is not set; the codec is logged and counted once per process" do
       report = report(HYPERION_H2_NATIVE_HPACK: nil)
-      expect(selected(report)).to match([[:info, {
-        message: "h2 codec selected", mode: /native/, native_available: true, native_enabled: true,
-        native_mode: "auto", cglue_active: false, hpack_path: "native-h2"
-      }]])
+      line = { message: "h2 codec selected", mode: /native/, native_available: true, native_enabled: true,
+               native_mode: "auto", cglue_active: false, hpack_path: "native-h2" }
+      expect(selected(report)).to match([[:info, line]])
       expect(report).to include(native: [true, true], available: true)
       expect(report[:counters]).to eq(h2_codec_native_selected: 1, h2_codec_fallback_selected: 0)
     end

@@ -7,7 +7,7 @@ require_relative "support/recorders"
 # Handlers in this process, each with a listener of its own, and clients for them.
 module HandlerHelper
   HELLO = ->(env) { [200, { "content-type" => "text/plain" }, ["hello #{env['PATH_INFO']}"]] }
-  PREFIX = "$LOAD_PATH.unshift #{File.join(ServerProcess::ROOT, 'lib').inspect}; require 'hyperion_rs'; require 'socket'\n"
+  PREFIX = "$LOAD_PATH.unshift #{ServerProcess::LIBRARY.inspect}; require 'hyperion_rs'; require 'socket'\n".freeze
 
   # What a listener's connections are served by, and how the calls of `serve` have ended.
   Listener = Struct.new(:server, :thread, :ends) do
@@ -56,7 +56,9 @@ module HandlerHelper
     server = TCPServer.new("127.0.0.1", 0)
     ends = Thread::Queue.new
     thread = Thread.new do
-      loop { Thread.new(server.accept) { |socket| ends << outcome { handler.serve(wrap ? wrap.call(socket) : socket) } } }
+      loop do
+        Thread.new(server.accept) { |socket| ends << outcome { handler.serve(wrap ? wrap.call(socket) : socket) } }
+      end
     end
     Listener.new(server, thread, ends).tap { |listener| (@listeners ||= []) << listener }
   end

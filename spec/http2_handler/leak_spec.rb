@@ -4,7 +4,7 @@ require_relative "handler_helper"
 
 RSpec.describe HyperionRs::Http2Handler, "after 10,000 connections in sequence" do
   # Serves them, each with one request, and prints what it has after the first thousand and at the end.
-  PROGRAM = <<~'RUBY'
+  program = <<~'RUBY'
     handler = HyperionRs::Http2Handler.new(app: ->(_) { [200, {}, ["hello"]] },
                                            runtime: HyperionRs::Runtime.new(logger: Logger.new(nil)))
     preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\4\0\0\0\0\0".b
@@ -32,9 +32,11 @@ RSpec.describe HyperionRs::Http2Handler, "after 10,000 connections in sequence" 
   RUBY
 
   it "has no more descriptors, threads, fibers or native memory than after the first thousand" do
-    result = run_ruby(PROGRAM, within: 120)
+    result = run_ruby(program, within: 120)
     expect(result.status).to be_success, result.err
-    first, last = result.out.lines.map { |line| line.scan(/(\w+)=(\d+)/).to_h { |name, value| [name.to_sym, value.to_i] } }
+    first, last = result.out.lines.map do |line|
+      line.scan(/(\w+)=(\d+)/).to_h { |name, value| [name.to_sym, value.to_i] }
+    end
     expect(last.slice(:descriptors, :threads)).to eq(first.slice(:descriptors, :threads))
     # Ruby keeps a native thread or two, and dead Fiber objects that its stack seems to refer to.
     expect(last[:tasks]).to be <= first[:tasks] + 2

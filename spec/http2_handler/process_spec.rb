@@ -4,7 +4,7 @@ require_relative "handler_helper"
 
 RSpec.describe HyperionRs::Http2Handler, "in its process" do
   # Serves in a thread, and prints its port; `app` and `handler` are at hand for the rest of the program.
-  SERVING = <<~'RUBY'
+  beginning = <<~'RUBY'
     $stdout.sync = true
     runtime = HyperionRs::Runtime.new(logger: Logger.new($stdout, formatter: HyperionRs::JsonFormatter.new))
     app = ->(env) { [200, {}, [env["PATH_INFO"] == "/slow" ? (puts("slow"); sleep(60)) : "hello"]] }
@@ -15,8 +15,8 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
 
   after { @process&.kill }
 
-  def start(program, **options)
-    @process = ChildProcess.new(RbConfig.ruby, "-e", HandlerHelper::PREFIX + SERVING + program, **options)
+  define_method(:start) do |program, **options|
+    @process = ChildProcess.new(RbConfig.ruby, "-e", HandlerHelper::PREFIX + beginning + program, **options)
   end
 
   def port

@@ -28,7 +28,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
   it "serves a TCPSocket in clear, and closes it when the connection is over" do
     sockets = Thread::Queue.new
     server = listen(handler(facts)) { |socket| socket.tap { sockets << socket } }
-    expect(curl(server.url).body).to eq('["http", nil, "127.0.0.1", "HTTP/2", "' + server.port.to_s + '"]')
+    expect(curl(server.url).body).to eq(["http", nil, "127.0.0.1", "HTTP/2", server.port.to_s].inspect)
     expect(server.ended).to be_nil
     expect(sockets.pop).to be_closed
   end
@@ -82,7 +82,9 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     it "serves an SSLSocket after its handshake, with sync_close #{sync_close}" do
       identity = Certificates.generate
       sockets = Thread::Queue.new
-      server = listen(handler(facts)) { |socket| encrypt(socket, identity, sync_close:).tap { sockets << [_1, socket] } }
+      server = listen(handler(facts)) do |socket|
+        encrypt(socket, identity, sync_close:).tap { |ssl| sockets << [ssl, socket] }
+      end
       response = curl("https://127.0.0.1:#{server.port}/")
       expect(response.body).to start_with('["https", "on", "127.0.0.1", "HTTP/2"')
       expect(server.ended).to be_nil
@@ -133,7 +135,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     datagrams = UDPSocket.new
     reader, writer = IO.pipe
     [nil, "a string", listener, datagrams, reader, Object.new].each do |wrong|
-      expect { handler.serve(wrong) }.to raise_error { |error| expect([ArgumentError, IOError]).to include(error.class) }
+      expect { handler.serve(wrong) }.to raise_error(ArgumentError)
     end
     expect([listener, datagrams, reader].map(&:closed?)).to all(be(false))
   ensure
@@ -190,7 +192,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     slow = [1, 3, 5, 7, 9, 11]
     slow.each { |stream| client.write(Frames.headers(stream, Frames.request("/slow"))) }
     expect(get(client, "/fast", stream: 13)).to eq(200)
-    slow.each { gate << "slow" }
+    slow.size.times { gate << "slow" }
     slow.each { |stream| client.wait_for_end(stream) }
   end
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hyperion_core::Engine;
 use hyperion_core::report::Level;
 use magnus::prelude::*;
-use magnus::{Error, RModule, Ruby, Thread, Value};
+use magnus::{Error, ExceptionClass, RClass, RModule, Ruby, Thread, Value};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
@@ -105,6 +105,7 @@ struct Watch {
 impl Watch {
     /// Looks after the pool until it is closed, or something kills the thread.
     fn keep(&self, ruby: &Ruby) -> Result<(), Error> {
+        leave_group(ruby)?;
         let kept = match self.take() {
             Some(mut notices) => {
                 let kept = self.supervise(ruby, &mut notices);
@@ -153,6 +154,20 @@ impl Watch {
 
     fn notices(&self) -> MutexGuard<'_, Option<Receiver<Notice>>> {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The group of a thread is that of the one that started it, which may wait for all of its own group. An enclosed one
+/// keeps its threads.
+fn leave_group(ruby: &Ruby) -> Result<(), Error> {
+    let default: Value = ruby.class_object().const_get::<_, RClass>("ThreadGroup")?.const_get("Default")?;
+    match default.funcall::<_, _, Value>("add", (ruby.thread_current(),)) {
+        Err(error)
+            if !error.is_kind_of(ruby.class_object().const_get::<_, ExceptionClass>("ThreadError")?) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -103,7 +103,10 @@ class SelectingScheduler
   def resume_unblocked
     until @ready.empty?
       fiber = @ready.pop
-      fiber.resume(true) if @blocked.key?(fiber) && (@blocked.delete(fiber) || true)
+      next unless @blocked.key?(fiber)
+
+      @blocked.delete(fiber)
+      fiber.resume(true)
     end
   end
 
