@@ -1,7 +1,7 @@
-//! Remembers which streams the peer has ended. The `h2` crate answers DATA and HEADERS that follow END_STREAM with
+//! Remembers which streams the peer has ended, or reset. The `h2` crate answers DATA and HEADERS that follow END_STREAM with
 //! PROTOCOL_ERROR while it still knows the stream; RFC 9113, section 5.1, wants STREAM_CLOSED.
 
-/// Streams of which the end is remembered: as many as may be open by default.
+/// Streams of which the end is remembered, and the reset: as many as may be open by default.
 const RECENT: usize = 128;
 /// Streams that are followed to their end. A peer that has more of them open is not told so precisely.
 const FOLLOWED: usize = 256;
@@ -11,16 +11,37 @@ const FOLLOWED: usize = 256;
 pub(super) struct Ended {
     /// Opened, and not ended.
     receiving: Vec<u32>,
-    /// Ended: a ring as soon as it is full, so that a connection with few streams holds little.
-    ended: Vec<u32>,
+    ended: Recent,
+    reset: Recent,
+}
+
+/// The last streams to which something happened: a ring as soon as it is full, so that a connection with few streams
+/// holds little.
+#[derive(Debug, Default)]
+struct Recent {
+    streams: Vec<u32>,
     next: usize,
+}
+
+impl Recent {
+    fn contains(&self, stream_id: u32) -> bool {
+        self.streams.contains(&stream_id)
+    }
+
+    fn push(&mut self, stream_id: u32) {
+        match self.streams.get_mut(self.next) {
+            Some(oldest) => *oldest = stream_id,
+            None => self.streams.push(stream_id),
+        }
+        self.next = (self.next + 1) % RECENT;
+    }
 }
 
 impl Ended {
     /// A head came on a new stream.
     pub(super) fn open(&mut self, stream_id: u32, end_stream: bool) {
         if end_stream {
-            self.end(stream_id);
+            self.ended.push(stream_id);
         } else {
             if self.receiving.len() == FOLLOWED {
                 self.receiving.remove(0);
@@ -34,25 +55,23 @@ impl Ended {
         match self.receiving.iter().rposition(|&open| open == stream_id) {
             Some(place) if end_stream => {
                 self.receiving.remove(place);
-                self.end(stream_id);
+                self.ended.push(stream_id);
                 true
             }
             Some(_) => true,
-            None => stream_id == 0 || !self.ended.contains(&stream_id),
+            None => stream_id == 0 || !self.ended.contains(stream_id),
         }
     }
 
-    /// The peer has reset a stream.
-    pub(super) fn reset(&mut self, stream_id: u32) {
+    /// The peer resets a stream; false when it has done so before. haproxy says it once more for each DATA frame of ours
+    /// that was on its way.
+    pub(super) fn reset(&mut self, stream_id: u32) -> bool {
         self.receiving.retain(|&open| open != stream_id);
-    }
-
-    fn end(&mut self, stream_id: u32) {
-        match self.ended.get_mut(self.next) {
-            Some(oldest) => *oldest = stream_id,
-            None => self.ended.push(stream_id),
+        let first = !self.reset.contains(stream_id);
+        if first {
+            self.reset.push(stream_id);
         }
-        self.next = (self.next + 1) % RECENT;
+        first
     }
 }
 
@@ -75,7 +94,8 @@ mod tests {
     fn what_was_reset_or_never_opened_is_not_judged() {
         let mut streams = Ended::default();
         streams.open(5, false);
-        streams.reset(5);
+        assert!(streams.reset(5));
+        assert!(!streams.reset(5), "once more");
         assert!(streams.receive(5, false));
         assert!(streams.receive(3, false));
         assert!(streams.receive(0, false));

@@ -133,8 +133,7 @@ impl FrameGate {
                 true
             }
             CONTINUATION => true,
-            RST_STREAM => {
-                self.streams.reset(stream_id);
+            RST_STREAM if self.streams.reset(stream_id) => {
                 self.resets.earn(self.traffic.take_answers());
                 self.resets.allow(1)
             }

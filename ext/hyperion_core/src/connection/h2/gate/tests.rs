@@ -22,7 +22,7 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 async fn floods_of_each_kind_are_noticed() {
     let kinds = [
         (SETTINGS, SETTINGS_RATE.0 - 1, &b"123456"[..]),
-        (RST_STREAM, RESET_RATE.0, b"1234"),
+        (RST_STREAM, CONTROL_RATE.0 + 1, b"1234"),
         (PING, CONTROL_RATE.0, b"12345678"),
         (PRIORITY, CONTROL_RATE.0, b"12345"),
         (0xfe, CONTROL_RATE.0, b""),
@@ -66,18 +66,45 @@ async fn updates_for_every_four_kilobytes_are_no_flood() {
     }
 }
 
+fn reset(number: u32) -> Vec<u8> {
+    let mut reset = frame(RST_STREAM, 0, b"1234");
+    reset[5..9].copy_from_slice(&(number * 2 + 1).to_be_bytes());
+    reset
+}
+
+#[tokio::test(start_paused = true)]
+async fn resets_of_ever_new_streams_are_noticed_first() {
+    let (traffic, mut gate) = gate();
+    (0..RESET_RATE.0).for_each(|number| drop(gate.admit(&mut reset(number))));
+    assert_eq!(traffic.violation(), None);
+    gate.admit(&mut reset(RESET_RATE.0));
+    assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM));
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_response_earns_a_reset() {
     let (traffic, mut gate) = gate();
-    for _ in 0..20_000 {
+    for number in 0..20_000 {
         traffic.answered();
-        gate.admit(&mut frame(RST_STREAM, 0, b"1234"));
+        gate.admit(&mut reset(number));
     }
     assert_eq!(traffic.violation(), None);
-    for _ in 0..RESET_RATE.0 {
-        gate.admit(&mut frame(RST_STREAM, 0, b"1234"));
-    }
+    (0..RESET_RATE.0).for_each(|number| drop(gate.admit(&mut reset(20_000 + number))));
     assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "nothing is earned in advance");
+}
+
+/// As haproxy does for each DATA frame that was on its way.
+#[tokio::test(start_paused = true)]
+async fn a_reset_may_be_repeated_for_our_data() {
+    let (traffic, mut gate) = gate();
+    for number in 0..20_000 {
+        traffic.answered();
+        for _ in 0..20 {
+            traffic.data_sent(16_384);
+            gate.admit(&mut reset(number));
+        }
+    }
+    assert_eq!(traffic.violation(), None);
 }
 
 #[tokio::test(start_paused = true)]
