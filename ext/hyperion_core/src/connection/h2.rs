@@ -52,8 +52,8 @@ pub(crate) struct Shared {
     draining: watch::Sender<bool>,
 }
 
-/// Resets that a peer may provoke from the `h2` crate over the life of a connection, before GOAWAY (CVE-2025-8671). What
-/// a proxy may pass on from its users is found before that, and counts as [`REJECTION_RATE`] says.
+/// Resets that a peer may provoke from the `h2` crate over the life of a connection, before GOAWAY (CVE-2025-8671).
+/// What a proxy may pass on from its users is found before that, and counts as [`REJECTION_RATE`] says.
 const MAX_PROVOKED_RESETS: usize = 1024;
 /// Streams that a peer may reset before we have accepted them, before GOAWAY (CVE-2023-44487): of a proxy whose users
 /// all leave while we are busy, several times as many as may be open by default.
@@ -225,13 +225,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         let (parts, body) = request.into_parts();
         let request = if shared.traffic.is_malformed(stream_id, Part::Head) {
             Err(Malformed::Field)
+        } else if shared.traffic.is_malformed(stream_id, Part::Target) {
+            Err(Malformed::Target)
         } else {
             Request::from_h2(parts, stream_id, shared.peer.clone())
         };
         let request = match request {
             Ok(request) => request,
             Err(malformed) => {
-                reply.send_reset(Reason::PROTOCOL_ERROR);
+                reply::refuse(&mut reply, malformed);
                 if !self.rejections.allow(1) {
                     shared.traffic.violate(Reason::ENHANCE_YOUR_CALM);
                 }

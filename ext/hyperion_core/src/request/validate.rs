@@ -13,6 +13,8 @@ use super::Protocol;
 pub(crate) enum Malformed {
     #[error("a field name or value has a byte that none may have, or a pseudo-header is unknown or empty")]
     Field,
+    #[error(":path is no target, or :authority no authority")]
+    Target,
     #[error("a field value starts or ends with white space")]
     Padding,
     #[error("content-length is not one number")]

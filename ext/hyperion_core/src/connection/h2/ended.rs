@@ -1,5 +1,5 @@
-//! Remembers which streams the peer has ended, or reset. The `h2` crate answers DATA and HEADERS that follow END_STREAM with
-//! PROTOCOL_ERROR while it still knows the stream; RFC 9113, section 5.1, wants STREAM_CLOSED.
+//! Remembers which streams the peer has ended, or reset. The `h2` crate answers DATA and HEADERS that follow END_STREAM
+//! with PROTOCOL_ERROR while it still knows the stream; RFC 9113, section 5.1, wants STREAM_CLOSED.
 
 /// Streams of which the end is remembered, and the reset: as many as may be open by default.
 const RECENT: usize = 128;
@@ -63,8 +63,8 @@ impl Ended {
         }
     }
 
-    /// The peer resets a stream; false when it has done so before. haproxy says it once more for each DATA frame of ours
-    /// that was on its way.
+    /// The peer resets a stream; false when it has done so before. haproxy says it once more for each DATA frame of
+    /// ours that was on its way.
     pub(super) fn reset(&mut self, stream_id: u32) -> bool {
         self.receiving.retain(|&open| open != stream_id);
         let first = !self.reset.contains(stream_id);

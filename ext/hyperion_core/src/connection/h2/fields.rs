@@ -22,6 +22,9 @@ pub(super) struct Findings {
     regular: bool,
     /// A name or a value of it is none, or its order is wrong.
     pub(super) malformed: bool,
+    /// Its `:path` or `:authority` is none, though it is text. Proxies pass on what their users write, and take a reset
+    /// for a failure of ours: such a request is answered.
+    pub(super) bad_target: bool,
     /// It breaks the coding itself, which ends the connection (RFC 9113, section 4.3).
     pub(super) undecodable: bool,
 }
@@ -49,6 +52,15 @@ enum Name {
     Regular,
     /// Blanked, or a reference to one that was.
     Bad,
+}
+
+/// Why a value is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    /// It has bytes that none may have.
+    Value,
+    /// It is text, but no target and no authority.
+    Target,
 }
 
 /// A string that is cut off: its rest is in a later frame.
@@ -167,8 +179,13 @@ impl FieldScanner {
         findings.see(name.is_pseudo());
         let hurried = !matches!(name, Name::Method | Name::Authority);
         let value = &mut block.bytes[value_at..end];
-        let value_is_bad = !self.check(value, hurried, name.blank(), findings, |value| is_value(name, value));
-        findings.malformed |= value_is_bad || name == Name::Bad;
+        let mut flaw = None;
+        let value_is_bad = !self.check(value, hurried, name.blank(), findings, |value| {
+            flaw = flaw_of(name, value);
+            flaw.is_none()
+        });
+        findings.bad_target |= flaw == Some(Flaw::Target);
+        findings.malformed |= flaw == Some(Flaw::Value) || name == Name::Bad;
         Ok((name, value_is_bad))
     }
 
@@ -300,15 +317,21 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// RFC 9113, section 8.2.1, and 8.3.1 for pseudo-headers. An empty method cannot be blanked.
-fn is_value(name: Name, value: &[u8]) -> bool {
+/// What is wrong with a value (RFC 9113, section 8.2.1, and 8.3.1 for pseudo-headers). An empty method cannot be
+/// blanked.
+fn flaw_of(name: Name, value: &[u8]) -> Option<Flaw> {
+    let flaw = |flaw: Flaw, good: bool| if good { None } else { Some(flaw) };
     match name {
-        Name::Method => value.iter().all(|&byte| is_token(byte)),
-        Name::Authority => Authority::try_from(value).is_ok(),
-        Name::Path => is_text(value) && is_target(value),
-        Name::Pseudo => is_text(value),
+        Name::Method => flaw(Flaw::Value, value.iter().all(|&byte| is_token(byte))),
+        Name::Authority => flaw(Flaw::Value, is_text(value))
+            .or_else(|| flaw(Flaw::Target, Authority::try_from(value).is_ok())),
+        // A fragment is not sent (RFC 9110, section 7.1).
+        Name::Path => flaw(Flaw::Value, is_text(value) && !value.contains(&b'#'))
+            .or_else(|| flaw(Flaw::Target, is_target(value))),
+        Name::Pseudo => flaw(Flaw::Value, is_text(value)),
         Name::Regular | Name::Bad => {
-            value.iter().all(|&byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
+            let good = value.iter().all(|&byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t');
+            flaw(Flaw::Value, good)
         }
     }
 }
@@ -318,11 +341,10 @@ fn is_text(value: &[u8]) -> bool {
     !value.is_empty() && visible && (value.is_ascii() || std::str::from_utf8(value).is_ok())
 }
 
-/// What the `http` crate bears of bytes that should be percent-encoded (RFC 3986, section 2). A fragment is not sent
-/// (RFC 9110, section 7.1).
+/// What the `http` crate bears of bytes that should be percent-encoded (RFC 3986, section 2).
 fn is_target(value: &[u8]) -> bool {
     let (path, query) = value.split_at(value.iter().position(|&byte| byte == b'?').unwrap_or(value.len()));
-    !path.iter().any(|byte| b"#<>`".contains(byte)) && !query.iter().any(|byte| b"#<".contains(byte))
+    !path.iter().any(|byte| b"<>`".contains(byte)) && !query.contains(&b'<')
 }
 
 #[cfg(test)]

@@ -37,8 +37,9 @@ const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 0x4;
 
 /// SETTINGS frames: each is answered, and may re-size every stream. Peers send one or two.
 const SETTINGS_RATE: (u32, u32) = (64, 1);
-/// RST_STREAM frames: a browser that leaves a page resets all its streams at once, and then some. Each response that has
-/// begun earns one more: the users of a proxy may leave their downloads, and nobody has us begin more than we answer.
+/// RST_STREAM frames: a browser that leaves a page resets all its streams at once, and then some. Each response that
+/// has begun earns one more: the users of a proxy may leave their downloads, and nobody has us begin more than we
+/// answer.
 const RESET_RATE: (u32, u32) = (1000, 100);
 /// PING, PRIORITY, WINDOW_UPDATE and unknown frames. gRPC probes the bandwidth with PINGs while data flows.
 const CONTROL_RATE: (u32, u32) = (4000, 200);
@@ -217,9 +218,11 @@ impl FrameGate {
         if findings.undecodable {
             return Err(Reason::COMPRESSION_ERROR);
         }
-        if !findings.malformed && (part == Part::Head || !findings.pseudo) {
+        let malformed = findings.malformed || (part == Part::Trailers && findings.pseudo);
+        if !malformed && !findings.bad_target {
             return Ok(());
         }
+        let part = if malformed { part } else { Part::Target };
         let bearable = self.traffic.add_malformed(Malformed { stream_id, part });
         if bearable && self.malformed.allow(1) { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
     }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll, Waker};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT};
-use http::{HeaderMap, Method, Response as HttpResponse, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, Version};
 
 use super::outlet::StreamOutlet;
 use super::{SendBuf, Shared};
 use crate::report::{Event, Level};
+use crate::request::Malformed;
 use crate::request::Request;
 use crate::response::{Head, Outcome, Payload, Record, Response};
 use crate::stream::Download;
@@ -223,6 +224,16 @@ fn consent(head: &Head) -> Head {
         status => status,
     };
     head.changed(status, |name| *name == SEC_WEBSOCKET_ACCEPT || *name == CONTENT_LENGTH)
+}
+
+/// Ends the stream of a malformed request (RFC 9113, section 8.1.1).
+pub(super) fn refuse(send: &mut SendResponse<SendBuf>, malformed: Malformed) {
+    let mut fields = HeaderMap::new();
+    fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let response = http_response(StatusCode::BAD_REQUEST, fields);
+    if malformed != Malformed::Target || send.send_response(response, true).is_err() {
+        send.send_reset(Reason::PROTOCOL_ERROR);
+    }
 }
 
 fn http_response(status: StatusCode, fields: HeaderMap) -> HttpResponse<()> {

@@ -37,6 +37,8 @@ pub(super) struct Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Head,
+    /// The target or authority of the head, and nothing else.
+    Target,
     Trailers,
 }
 
@@ -137,8 +139,8 @@ impl Traffic {
         let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.contains(&Malformed { stream_id, part });
         all.retain(|other| match other.part {
-            Part::Head => part != Part::Head || other.stream_id > stream_id,
-            Part::Trailers => part != Part::Trailers || other.stream_id != stream_id,
+            Part::Head | Part::Target => part != other.part || other.stream_id > stream_id,
+            Part::Trailers => part != other.part || other.stream_id != stream_id,
         });
         self.any_malformed.store(!all.is_empty(), Relaxed);
         found

@@ -75,7 +75,9 @@ fn reset(number: u32) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn resets_of_ever_new_streams_are_noticed_first() {
     let (traffic, mut gate) = gate();
-    (0..RESET_RATE.0).for_each(|number| drop(gate.admit(&mut reset(number))));
+    for number in 0..RESET_RATE.0 {
+        gate.admit(&mut reset(number));
+    }
     assert_eq!(traffic.violation(), None);
     gate.admit(&mut reset(RESET_RATE.0));
     assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM));
@@ -89,7 +91,9 @@ async fn each_response_earns_a_reset() {
         gate.admit(&mut reset(number));
     }
     assert_eq!(traffic.violation(), None);
-    (0..RESET_RATE.0).for_each(|number| drop(gate.admit(&mut reset(20_000 + number))));
+    for number in 0..RESET_RATE.0 {
+        gate.admit(&mut reset(20_000 + number));
+    }
     assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "nothing is earned in advance");
 }
 
