@@ -104,4 +104,28 @@ RSpec.describe "worker threads" do
       expect(worker_count).to eq(4)
     end
   end
+
+  describe "beside a thread of the app's own" do
+    # A request takes about a millisecond of CPU; "/turns" tells how often the other thread has come to run.
+    beside = <<~'RACKUP'
+      turns = 0
+      Thread.new { loop { sleep(0.001); turns += 1 } }
+      run lambda { |env|
+        40_000.times { 1 } if env["PATH_INFO"] == "/burn"
+        [200, {}, [turns.to_s]]
+      }
+    RACKUP
+    serve beside, lint: false
+
+    # Ruby's own time slice is as long as a good many of the requests, for each of the workers.
+    it "leave it a turn after every few requests, while others wait" do
+      turns = js(<<~JAVASCRIPT)
+        const turns = async () => Number((await exchange(session, "/turns")).body);
+        const before = await turns();
+        await Promise.all(Array.from({ length: 1000 }, () => exchange(session, "/burn")));
+        return await turns() - before;
+      JAVASCRIPT
+      expect(turns).to be > 80
+    end
+  end
 end

@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use magnus::rb_sys::{AsRawValue, protect};
 use magnus::{Error, Ruby, TypedData};
 
 /// Has magnus look up the Ruby class of a type now. It does so at the first use otherwise, behind a lock that it holds
@@ -77,6 +78,16 @@ pub(crate) fn block<R: Send>(ruby: &Ruby, work: impl FnOnce() -> R + Send) -> Re
         }
         ruby.thread_check_ints()?;
     }
+}
+
+/// Lets each Ruby thread that waits for the GVL have its turn, and serves Ruby's interrupts.
+pub(crate) fn pass(ruby: &Ruby) -> Result<(), Error> {
+    protect(|| {
+        // SAFETY: the GVL is held, and `protect` catches what an interrupt raises.
+        unsafe { rb_sys::rb_thread_schedule() };
+        ruby.qnil().as_raw()
+    })
+    .map(drop)
 }
 
 enum Park<T> {

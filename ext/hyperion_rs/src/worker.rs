@@ -1,4 +1,5 @@
-//! The loop of a worker thread: it takes jobs only while it holds the GVL, and leaves the GVL only when there are none.
+//! The loop of a worker thread: it takes jobs only while it holds the GVL, and leaves the GVL only when there are none,
+//! or when other threads have waited for their turn.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use crate::visit::Visit;
 
 /// A worker beyond the minimum that had nothing to do for so long goes.
 const RETIREMENT: Duration = Duration::from_secs(10);
+/// How long the workers together let another Ruby thread wait for the GVL, once the requests that run are over. Ruby
+/// itself would take the GVL from each of them after a tenth of a second only.
+const TURN: Duration = Duration::from_millis(6);
 
 /// One worker thread.
 struct Worker<'a> {
@@ -27,14 +31,19 @@ pub(crate) fn run(ruby: &Ruby, seat: &Seat) -> Result<(), Error> {
     seat.take();
     let bridge = seat.bridge();
     let worker = Worker { ruby, bridge, id: seat.id(), home: seat.home() };
+    let mut turn = Instant::now();
     loop {
         match bridge.queue.pop(worker.id) {
-            Pop::Job(job) => worker.perform(job)?,
+            Pop::Job(job) => {
+                worker.perform(job)?;
+                turn = worker.give_way(turn)?;
+            }
             Pop::Closed => return Ok(()),
             Pop::Empty => {
                 if !worker.wait()? && seat.retire() {
                     return Ok(());
                 }
+                turn = Instant::now();
             }
         }
     }
@@ -50,6 +59,15 @@ impl Worker<'_> {
             queue.leave(id);
         }
         Ok(waited?.is_some())
+    }
+
+    /// Passes the GVL on when this worker's turn, which began at `turn`, is over; answers when its present one began.
+    fn give_way(&self, turn: Instant) -> Result<Instant, Error> {
+        if turn.elapsed() * (self.bridge.workers() as u32) < TURN {
+            return Ok(turn);
+        }
+        gvl::pass(self.ruby)?;
+        Ok(Instant::now())
     }
 
     /// Does one job. The only error is the end of this thread.
