@@ -3,11 +3,11 @@
 require_relative "rack_helper"
 
 RSpec.describe "worker threads" do
-  # "/wait" answers at SIGUSR1, "/slow-stream" goes on when "/release" is asked for, "/burn"
+  # "/wait" answers at SIGWINCH, "/slow-stream" goes on when "/release" is asked for, "/burn"
   # works for a tenth of a second.
   app = <<~'RACKUP'
     GATE = Thread::Queue.new
-    trap("USR1") { Thread.new { 20.times { GATE << true } } }
+    trap("WINCH") { Thread.new { 20.times { GATE << true } } }
     run lambda { |env|
       case env["PATH_INFO"]
       when "/wait" then GATE.pop
@@ -51,7 +51,7 @@ RSpec.describe "worker threads" do
       JAVASCRIPT
       eventually { worker_count == 16 }
       expect(js("return waiting.filter((stream) => stream.told.status).length;")).to eq(0)
-      server.signal(:USR1)
+      server.signal(:WINCH)
       statuses = js("return Promise.all(waiting.map(async (stream) => (await stream.outcome).status));")
       expect([statuses, worker_count]).to eq([[200] * 20, 16])
       # The patience of an idle thread is ten seconds.
