@@ -8,9 +8,10 @@ mod responder;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::body::{Charge, ConnectionMemory, FileBody, ResponseBody};
+use crate::body::{Charge, ChunkedDecoder, ConnectionMemory, FileBody, ResponseBody};
 use crate::stream::tunnel::Tunnel;
 
 pub use crate::connection::{Hold, Stream, Taken, Taking};
@@ -52,6 +53,8 @@ pub(crate) enum Payload {
     /// They are pushed by the application as it makes them, or were put in a temporary file; how many, if that is
     /// known.
     Stream(ResponseBody, Option<u64>),
+    /// They are pushed by the application, which has put the chunked coding on them.
+    Coded(ResponseBody),
     /// They are read from a file by the core.
     File(FileBody),
     /// They are what the application writes to its end of a tunnel.
@@ -66,7 +69,7 @@ impl Payload {
             Payload::Full(bytes, _) => Some(bytes.len() as u64),
             Payload::Stream(_, len) => *len,
             Payload::File(file) => Some(file.len()),
-            Payload::Tunnel(_) => None,
+            Payload::Coded(_) | Payload::Tunnel(_) => None,
         }
     }
 
@@ -79,7 +82,7 @@ impl Payload {
 impl Response {
     /// What goes over the wire, to a HEAD or to another request.
     pub(crate) fn prepare(self, is_head: bool, server: Option<&HeaderValue>) -> Prepared {
-        let Response { head, body } = self;
+        let Response { head, body } = self.decoded();
         let bodiless = is_head || has_no_body(head.status());
         let known = if bodiless { None } else { body.len() };
         let complaint = known
@@ -91,6 +94,27 @@ impl Response {
         let length = known.or_else(|| head.content_length());
         let (status, fields) = head.into_response(server, known);
         Prepared { status, fields, body, length, complaint }
+    }
+
+    /// An application that has framed its body for HTTP/1.1 by itself, as Rails 6.1 and `Rack::Chunked` do, wants it sent
+    /// as it was before.
+    fn decoded(self) -> Self {
+        let Response { head, body } = self;
+        if !head.is_chunked() {
+            return Response { head, body };
+        }
+        let body = match body {
+            Payload::Full(bytes, charge) => match ChunkedDecoder::decode_whole(&bytes) {
+                Some(bytes) => Payload::Full(bytes, charge),
+                // It only says so: no client could read it.
+                None => return Response { head, body: Payload::Full(bytes, charge) },
+            },
+            Payload::Stream(body, _) => Payload::Coded(body),
+            body => body,
+        };
+        // RFC 9112, section 6.3: a length is of no account then.
+        let head = head.changed(head.status(), |name| *name == CONTENT_LENGTH);
+        Response { head, body }
     }
 
     /// A response of ours: plain text, the reason phrase of the status as its body.

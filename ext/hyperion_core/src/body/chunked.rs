@@ -89,6 +89,16 @@ impl ChunkedDecoder {
         }
     }
 
+    /// A whole body; nothing when it is not chunked as it should be.
+    pub(crate) fn decode_whole(bytes: &[u8]) -> Option<Bytes> {
+        let (mut decoder, mut rest) = (Self::default(), BytesMut::from(bytes));
+        let mut body = BytesMut::with_capacity(bytes.len());
+        while let Decoded::Data(data) = decoder.decode(&mut rest, usize::MAX).ok()? {
+            body.extend_from_slice(&data);
+        }
+        decoder.is_over().then(|| body.freeze())
+    }
+
     /// Whether the body is over.
     pub(crate) fn is_over(&self) -> bool {
         self.0 == State::End

@@ -110,6 +110,11 @@ impl Head {
         std::str::from_utf8(self.get(&CONTENT_LENGTH)?).ok()?.parse().ok()
     }
 
+    /// Whether the application has put the chunked coding on the body (RFC 9112, section 7.1).
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.get_all(&TRANSFER_ENCODING).any(|value| value.to_ascii_lowercase().ends_with(b"chunked"))
+    }
+
     /// All fields, in the order in which they were added.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
         let mut start = 0;

@@ -1,5 +1,6 @@
 //! Sends a response body under flow control, and lets go of a client that takes nothing.
 
+mod coded;
 mod tunnel;
 
 use std::future::poll_fn;
@@ -115,6 +116,7 @@ impl<O: Outlet> Download<O> {
     pub(crate) async fn send(mut self, body: Payload, length: Option<u64>) {
         let sent = match body {
             Payload::Stream(body, _) => self.send_stream(body, length).await,
+            Payload::Coded(body) => self.send_coded(body).await,
             Payload::File(file) => self.send_file(file).await,
             Payload::Tunnel(tunnel) => self.send_tunnel(tunnel, false).await,
             Payload::Full(bytes, charge) => self.push(bytes, charge, true).await,
@@ -132,19 +134,7 @@ impl<O: Outlet> Download<O> {
     async fn send_stream(&mut self, mut body: ResponseBody, length: Option<u64>) -> Result<(), Abort> {
         let mut left = length;
         loop {
-            let next = tokio::select! {
-                biased;
-                next = body.next() => next?,
-                abort = self.watch() => return Err(abort),
-            };
-            let next = match next {
-                Chunk::Spilled(count) => {
-                    let charge = self.read_charge(count).await?;
-                    body.load(charge).await?
-                }
-                next => next,
-            };
-            match next {
+            match self.next_piece(&mut body).await? {
                 Chunk::Spilled(_) => {}
                 Chunk::Data { bytes, charge, last } => {
                     if let (Some(left), Some(length)) = (&mut left, length) {
@@ -164,6 +154,22 @@ impl<O: Outlet> Download<O> {
                     return Ok(self.outlet.send_trailers(trailers)?);
                 }
             }
+        }
+    }
+
+    /// The next piece of a body, if the client is still there to take it.
+    async fn next_piece(&mut self, body: &mut ResponseBody) -> Result<Chunk, Abort> {
+        let next = tokio::select! {
+            biased;
+            next = body.next() => next?,
+            abort = self.watch() => return Err(abort),
+        };
+        match next {
+            Chunk::Spilled(count) => {
+                let charge = self.read_charge(count).await?;
+                Ok(body.load(charge).await?)
+            }
+            next => Ok(next),
         }
     }
 

@@ -218,3 +218,46 @@ async fn a_client_that_goes_away_is_noticed() {
     assert_eq!(harness.outcome().await, Outcome::Disconnected);
     harness.idle().await;
 }
+
+/// A head that says that the application has chunked the body by itself.
+fn coded() -> Head {
+    let mut head = ok();
+    head.push(TRANSFER_ENCODING, b"chunked").unwrap();
+    head.push(CONTENT_LENGTH, b"1").unwrap();
+    head
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_the_application_has_chunked_is_not_chunked_twice() {
+    let mut harness = harness();
+    let (mut client, exchange) = open(&mut harness, "GET").await;
+    exchange.responder.respond_full(coded(), "3\r\nabc\r\n0\r\n\r\n".into());
+    let answer = client.answer().await;
+    assert_eq!((answer.text(), answer.field("content-length")), ("abc", Some("3")));
+    client.send("GET /manual HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let sender = harness.exchange().await.responder.respond_streaming(coded());
+    for piece in ["3\r\nab", "c\r\n4\r\ndefg\r\n0\r\n", "\r\n"] {
+        push(&sender, piece.into()).await.unwrap();
+    }
+    sender.finish(None);
+    let answer = client.answer().await;
+    assert_eq!((answer.text(), answer.field("content-length")), ("abcdefg", None));
+    client.assert_usable().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chunked_body_that_is_none_fails() {
+    let mut harness = harness();
+    for pieces in [&["3\r\nabc\r\n"][..], &["3\r\nabc\r\n", "x\r\n"]] {
+        let (mut client, exchange) = open(&mut harness, "GET").await;
+        let sender = exchange.responder.respond_streaming(coded());
+        for piece in pieces {
+            push(&sender, (*piece).into()).await.unwrap();
+        }
+        sender.finish(None);
+        assert_eq!(client.head().await.status, 200);
+        assert_eq!(harness.outcome().await, Outcome::Failed);
+        assert!(!client.rest().await.ends_with(b"0\r\n\r\n"));
+    }
+    assert_eq!(harness.complaints().len(), 2);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use thiserror::Error;
 use tokio::net::unix::OwnedReadHalf;
 
@@ -69,8 +69,7 @@ thread_local! {
 impl Framing {
     /// That of the body which follows this head (RFC 9112, section 6.3).
     fn of(head: &Head) -> Self {
-        let chunked = |value: &[u8]| value.to_ascii_lowercase().ends_with(b"chunked");
-        if head.get_all(&TRANSFER_ENCODING).any(chunked) {
+        if head.is_chunked() {
             return Framing::Chunked(ChunkedDecoder::default());
         }
         head.content_length().map_or(Framing::Close, |length| Framing::Length(length, length))
