@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, Limits, Timeouts};
 use crate::handler::{Exchange, Handler};
-use crate::listener::{self, Bound};
+use crate::listener::{self, Bound, Door};
 use crate::metrics::Metrics;
 use crate::observe::Observer;
 use crate::report::{Event, Level, Reporter};
@@ -60,7 +60,7 @@ impl AdminService {
         let admin = Service::new(config, Arc::new(admin), Observer::default());
         let slots = Arc::new(Semaphore::new(LIMIT));
         for bound in bound {
-            tokio::spawn(listener::run(bound, None, admin.clone(), slots.clone(), Arc::default()));
+            tokio::spawn(listener::run(bound, Door::Clear, admin.clone(), slots.clone(), Arc::default()));
         }
         Some(AdminService(admin))
     }

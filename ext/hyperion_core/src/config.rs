@@ -22,6 +22,8 @@ pub struct Config {
     pub buffers: Buffers,
     /// The `server` header of responses that have none; none is added when `None`.
     pub server_header: Option<HeaderValue>,
+    /// Whether a request in the clear, where TLS is spoken, is answered by its https URL, and not by 400.
+    pub redirect_http: bool,
     /// Threads that run the reactor; at least 1.
     pub io_threads: usize,
     /// Whether each HTTP/2 connection reports how long its first response took.
@@ -111,6 +113,7 @@ impl Default for Config {
             limits: Limits::default(),
             buffers: Buffers::default(),
             server_header: None,
+            redirect_http: false,
             io_threads: 1,
             h2_timing: false,
         }

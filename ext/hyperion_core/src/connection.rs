@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::peer::Peer;
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
-pub(crate) use h1::H1Reply;
+pub(crate) use h1::{H1Reply, redirect, refuse_clear};
 pub use h1::{Hold, Stream, Taken, Taking};
 pub(crate) use h2::{Connect, Control, H2Reply};
 pub(crate) use sniff::{Guess, Rewind};

@@ -28,6 +28,17 @@ const MIN_PAUSE: Duration = Duration::from_millis(50);
 /// The longest one: each failure in a row doubles it, so that the log is not flooded.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a connection is let in to.
+#[derive(Clone, Debug)]
+pub(crate) enum Door {
+    /// Requests without TLS.
+    Clear,
+    /// Requests under TLS.
+    Tls(Tls),
+    /// The https URL, at this port, of what was asked for.
+    Redirect(u16),
+}
+
 /// A listener inside the runtime.
 pub(crate) enum Listener {
     Tcp(TcpListener),
@@ -61,7 +72,7 @@ impl Listener {
 /// Accepts until the stop begins, and then leaves the socket to `handover` if it is wanted there.
 pub(crate) async fn run(
     bound: Bound,
-    tls: Option<Tls>,
+    door: Door,
     service: Service,
     slots: Arc<Semaphore>,
     handover: Arc<Handover>,
@@ -83,7 +94,7 @@ pub(crate) async fn run(
                     pause = MIN_PAUSE;
                     // Another listener may have been faster: then this one client waits here.
                     let Ok(slot) = slots.clone().acquire_owned().await else { return };
-                    serve(socket, remote, local.clone(), tls.as_ref(), &service, slot);
+                    serve(socket, remote, local.clone(), &door, &service, slot);
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
@@ -111,13 +122,14 @@ fn serve(
     socket: Socket,
     remote: Address,
     local: Address,
-    tls: Option<&Tls>,
+    door: &Door,
     service: &Service,
     slot: OwnedSemaphorePermit,
 ) {
-    let _task = match tls {
-        Some(tls) => tokio::spawn(hold(slot, service.serve_tls(socket, tls, remote, local))),
-        None => tokio::spawn(hold(slot, service.serve(socket, Peer { remote, local, tls: None }))),
+    let _task = match door {
+        Door::Tls(tls) => tokio::spawn(hold(slot, service.serve_tls(socket, tls, remote, local))),
+        Door::Clear => tokio::spawn(hold(slot, service.serve(socket, Peer { remote, local, tls: None }))),
+        Door::Redirect(port) => tokio::spawn(hold(slot, service.redirect(socket, *port))),
     };
 }
 

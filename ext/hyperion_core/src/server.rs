@@ -13,7 +13,7 @@ use crate::admin::AdminService;
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::handler::Handler;
-use crate::listener::{self, BindError, Binding, Bound, Handover, Inherited};
+use crate::listener::{self, BindError, Binding, Bound, Door, Handover, Inherited};
 use crate::observe::Observer;
 use crate::peer::Address;
 use crate::service::Service;
@@ -25,6 +25,8 @@ pub struct Server {
     config: Config,
     bound: Vec<Bound>,
     admin: Vec<Bound>,
+    /// Where requests in the clear are answered by their https URLs.
+    redirects: Vec<Bound>,
     tls: Option<Tls>,
 }
 
@@ -37,6 +39,8 @@ pub struct Running {
     handover: Arc<Handover>,
 }
 
+/// Where https is, when no listener has a port.
+const HTTPS_PORT: u16 = 443;
 /// Threads for disk work; more would only queue at the disk.
 const BLOCKING_THREADS: usize = 8;
 /// Connections of scrapers and balancers that may wait to be accepted.
@@ -50,7 +54,7 @@ impl Server {
         backlog: u32,
         tls: Option<Tls>,
     ) -> Result<Self, BindError> {
-        Self::bind_with(config, bindings, backlog, tls, Inherited::default())
+        Self::bind_with(config, bindings, backlog, tls, &mut Inherited::default())
     }
 
     /// As [`Server::bind`], with the sockets that others opened in the place of those that it would bind.
@@ -59,11 +63,26 @@ impl Server {
         bindings: &[Binding],
         backlog: u32,
         tls: Option<Tls>,
-        mut inherited: Inherited,
+        inherited: &mut Inherited,
     ) -> Result<Self, BindError> {
-        let bound: Result<Vec<_>, _> =
-            bindings.iter().map(|binding| binding.bind(backlog, &mut inherited)).collect();
-        Ok(Server { config, bound: bound?.into_iter().flatten().collect(), admin: Vec::new(), tls })
+        let bound = bind_all(bindings, backlog, inherited)?;
+        Ok(Server { config, bound, admin: Vec::new(), redirects: Vec::new(), tls })
+    }
+
+    /// Binds more addresses, where each request is answered by its https URL at the first port of the others.
+    pub fn bind_redirects(
+        &mut self,
+        bindings: &[Binding],
+        backlog: u32,
+        inherited: &mut Inherited,
+    ) -> Result<(), BindError> {
+        self.redirects.extend(bind_all(bindings, backlog, inherited)?);
+        Ok(())
+    }
+
+    /// The addresses of [`Server::bind_redirects`].
+    pub fn redirect_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.redirects.iter().map(Bound::address)
     }
 
     /// Binds addresses at which `/metrics`, `/healthz` and `/readyz` are answered, without TLS, until the stop is over.
@@ -95,7 +114,8 @@ impl Server {
 
     fn start_serving(self, handler: Arc<dyn Handler>, observer: Observer) -> io::Result<Running> {
         let log = observer.access_log.clone();
-        let Server { config, bound, admin, tls } = self;
+        let Server { config, bound, admin, redirects, tls } = self;
+        let doors = doors(bound, redirects, tls);
         let runtime = runtime(config.io_threads)?;
         let service = {
             let _inside = runtime.enter();
@@ -104,7 +124,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let (end, finished) = watch::channel(false);
         let handover = Arc::<Handover>::default();
-        let run = run(bound, tls, service.clone(), stopped.clone(), handover.clone());
+        let run = run(doors, service.clone(), stopped.clone(), handover.clone());
         let administered = service.clone();
         thread::Builder::new().name("hyperion-io".into()).spawn(move || {
             runtime.block_on(async {
@@ -180,16 +200,32 @@ pub(crate) fn runtime(io_threads: usize) -> io::Result<Runtime> {
     builder.enable_all().thread_name("hyperion-io").max_blocking_threads(BLOCKING_THREADS).build()
 }
 
+fn bind_all(bindings: &[Binding], backlog: u32, inherited: &mut Inherited) -> Result<Vec<Bound>, BindError> {
+    let bound: Result<Vec<_>, _> = bindings.iter().map(|binding| binding.bind(backlog, inherited)).collect();
+    Ok(bound?.into_iter().flatten().collect())
+}
+
+/// What each listener leads to.
+fn doors(bound: Vec<Bound>, redirects: Vec<Bound>, tls: Option<Tls>) -> Vec<(Bound, Door)> {
+    let port = bound.iter().find_map(|bound| match bound.address() {
+        Address::Tcp(address) => Some(address.port()),
+        Address::Unix(_) => None,
+    });
+    let door = || tls.clone().map_or(Door::Clear, Door::Tls);
+    let redirect = || Door::Redirect(port.unwrap_or(HTTPS_PORT));
+    let served = bound.into_iter().map(|bound| (bound, door()));
+    served.chain(redirects.into_iter().map(|bound| (bound, redirect()))).collect()
+}
+
 async fn run(
-    bound: Vec<Bound>,
-    tls: Option<Tls>,
+    doors: Vec<(Bound, Door)>,
     service: Service,
     mut stopped: watch::Receiver<bool>,
     handover: Arc<Handover>,
 ) {
     let slots = Arc::new(Semaphore::new(service.context().config.limits.max_connections));
-    for bound in bound {
-        tokio::spawn(listener::run(bound, tls.clone(), service.clone(), slots.clone(), handover.clone()));
+    for (bound, door) in doors {
+        tokio::spawn(listener::run(bound, door, service.clone(), slots.clone(), handover.clone()));
     }
     // An error says that nobody can stop us any more: then it is time.
     let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -1,6 +1,7 @@
 //! Serves connections that somebody else has accepted, in that one's runtime: what [`crate::Server`] is made of, and
 //! what embeds the core elsewhere.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,11 +9,12 @@ use rustls::server::ServerConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::admission::{Admission, Gate};
 use crate::body::{Budgets, ConnectionMemory, SpillBudget};
 use crate::config::Config;
-use crate::connection::{self, Guess};
+use crate::connection::{self, Guess, Rewind};
 use crate::handler::Handler;
 use crate::metrics::Metric;
 use crate::observe::Observer;
@@ -90,19 +92,30 @@ impl Service {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (context, mut permit, accepted) = (self.context().clone(), self.permit(), Instant::now());
-        let accept = TlsAcceptor::from(tls.0.clone()).accept(io);
+        let acceptor = TlsAcceptor::from(tls.0.clone());
         // Each in a box of its own, the handshake's for as long as that lasts: idle connections are many.
         let handshake = Box::pin(async move {
-            let handshake = tokio::select! {
-                handshake = tokio::time::timeout(context.config.timeouts.tls_handshake, accept) => handshake,
+            let greet = greet(Rewind::new(io), acceptor);
+            let greeting = tokio::select! {
+                greeting = tokio::time::timeout(context.config.timeouts.tls_handshake, greet) => greeting,
                 () = permit.reached(Phase::Draining) => return None,
             };
-            match handshake {
-                Ok(Ok(stream)) => {
+            match greeting {
+                Ok(Ok(Greeting::Tls(stream))) => {
                     let session = stream.get_ref().1;
                     let settled = settled(session);
                     let peer = Arc::new(Peer { remote, local, tls: Some(describe(session)) });
-                    return Some(connection::serve(stream, settled, peer, context, permit, accepted));
+                    return Some(connection::serve(*stream, settled, peer, context, permit, accepted));
+                }
+                Ok(Ok(Greeting::Clear(io))) => {
+                    context.handshake_failed(&remote, "the client speaks HTTP in the clear".into());
+                    // Boxed, as it is rare.
+                    match local {
+                        Address::Tcp(local) if context.config.redirect_http => {
+                            Box::pin(connection::redirect(io, local.port(), &context)).await;
+                        }
+                        _ => Box::pin(connection::refuse_clear(io, &context)).await,
+                    }
                 }
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
                 Err(_) => context.handshake_failed(&remote, "tls_handshake_timeout is over".into()),
@@ -114,6 +127,18 @@ impl Service {
                 connection.await;
             }
         })
+    }
+
+    /// Answers one request in the clear by its https URL, at `port`.
+    pub(crate) fn redirect<T>(&self, io: T, port: u16) -> impl Future<Output = ()> + use<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (context, permit) = (self.context().clone(), self.permit());
+        self.clone().hold(Box::pin(async move {
+            connection::redirect(Rewind::new(io), port, &context).await;
+            drop(permit);
+        }))
     }
 
     /// Stops gracefully: connections take no new requests, those in flight are finished within `shutdown_timeout`,
@@ -224,6 +249,24 @@ impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").field("gate", &self.gate).finish_non_exhaustive()
     }
+}
+
+/// How a client begins where TLS is spoken.
+enum Greeting<T> {
+    Tls(Box<TlsStream<Rewind<T>>>),
+    /// Without TLS.
+    Clear(Rewind<T>),
+}
+
+/// Takes the handshake.
+async fn greet<T>(mut io: Rewind<T>, acceptor: TlsAcceptor) -> io::Result<Greeting<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if io.begins_in_clear().await? {
+        return Ok(Greeting::Clear(io));
+    }
+    Ok(Greeting::Tls(Box::new(acceptor.accept(io).await?)))
 }
 
 /// The protocol that ALPN has settled.

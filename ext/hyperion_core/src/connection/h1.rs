@@ -9,6 +9,7 @@ mod inlet;
 mod line;
 mod link;
 mod outlet;
+mod redirect;
 mod refusal;
 mod takeover;
 mod tunnel;
@@ -23,7 +24,7 @@ use hyper::server::conn::http1::{Builder, Connection};
 use hyper::service::{HttpService, service_fn};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::linger::linger;
+use super::linger::{Linger, linger};
 use crate::body::ConnectionMemory;
 use crate::config::Config;
 use crate::metrics::Metric;
@@ -38,6 +39,7 @@ pub(crate) use line::H1Reply;
 use line::Line;
 use link::{Link, ParserEnd};
 use outlet::OutgoingBody;
+pub(crate) use redirect::{redirect, refuse_clear};
 use refusal::Refusal;
 use takeover::TakeOver;
 pub use takeover::{Hold, Stream, Taken, Taking};
@@ -204,11 +206,13 @@ async fn finish<T: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<T>, end: End,
         End::Finished if link.inlet.is_at_eof() => {
             let _ = tokio::time::timeout(shared.server.config.timeouts.write, link.wire.shutdown()).await;
         }
-        End::Finished | End::Idle => linger(&mut link.wire).await,
+        // A client that is still sending may not have seen the response yet.
+        End::Finished if shared.line.is_uploading() => linger(&mut link.wire, Linger::Upload).await,
+        End::Finished | End::Idle => linger(&mut link.wire, Linger::Brief).await,
         End::Refused(refusal) => {
             shared.reject(refusal.reason);
             link.wire.enqueue(&refusal.to_bytes(shared.server.config.server_header.as_ref()));
-            linger(&mut link.wire).await;
+            linger(&mut link.wire, Linger::Brief).await;
         }
         End::Dropped | End::Taken(..) => {}
     }

@@ -95,7 +95,7 @@ where
     let mut wire = Wire::new(io, gate);
     async move {
         converse(&mut wire, traffic, peer, server, permit.clone()).await;
-        super::linger::linger(&mut wire).await;
+        super::linger::linger(&mut wire, super::linger::Linger::Brief).await;
         // Until now the stop has waited: with the process, the socket would go, and what the client has not read yet.
         drop(permit);
     }

@@ -8,11 +8,32 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::writer::{Gate, Wire};
 
 /// How long, and how much, a peer may go on sending to a connection that is over.
-const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
-const LINGER_BYTES: usize = 1024 * 1024;
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Linger {
+    /// What is on its way.
+    Brief,
+    /// A body that is not wanted, until its client looks up and sees the response.
+    Upload,
+}
+
+impl Linger {
+    fn timeout(self) -> Duration {
+        match self {
+            Linger::Brief => Duration::from_millis(500),
+            Linger::Upload => Duration::from_secs(5),
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Linger::Brief => 1024 * 1024,
+            Linger::Upload => 64 * 1024 * 1024,
+        }
+    }
+}
 
 /// Announces the end and reads until the peer closes.
-pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mut Wire<T, G>) {
+pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mut Wire<T, G>, how: Linger) {
     let read_out = async {
         if wire.shutdown().await.is_err() {
             return;
@@ -20,7 +41,7 @@ pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mu
         let io = wire.io_mut();
         // On the heap: the future would be as large from the beginning of the connection.
         let mut sink = vec![0; 4096];
-        let mut left = LINGER_BYTES;
+        let mut left = how.bytes();
         while let Ok(count @ 1..) = io.read(&mut sink).await {
             left = left.saturating_sub(count);
             if left == 0 {
@@ -29,5 +50,5 @@ pub(crate) async fn linger<T: AsyncRead + AsyncWrite + Unpin, G: Gate>(wire: &mu
         }
     };
     // A peer that does neither is cut off: that is what the timeout is for.
-    let _ = tokio::time::timeout(LINGER_TIMEOUT, read_out).await;
+    let _ = tokio::time::timeout(how.timeout(), read_out).await;
 }

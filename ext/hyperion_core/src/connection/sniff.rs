@@ -46,6 +46,13 @@ impl<T> Rewind<T> {
 }
 
 impl<T: AsyncRead + Unpin> Rewind<T> {
+    /// Whether the client begins a request where it should begin a TLS handshake.
+    pub(crate) async fn begins_in_clear(&mut self) -> io::Result<bool> {
+        self.read_more().await?;
+        // A handshake record has type 22 (RFC 8446, section 5.1), a method begins with a capital as a rule.
+        Ok(self.first.first().is_some_and(u8::is_ascii_uppercase))
+    }
+
     /// Reads no more than it takes to tell; `None` when the client has gone without a word.
     pub(crate) async fn guess(&mut self) -> io::Result<Option<Guess>> {
         loop {

@@ -37,7 +37,7 @@ async fn a_server_that_hands_over_refuses_nobody() {
         inherited.push(socket).unwrap();
     }
     let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
-    let next = Server::bind_with(Config::default(), &[binding], 16, None, inherited).unwrap();
+    let next = Server::bind_with(Config::default(), &[binding], 16, None, &mut inherited).unwrap();
     assert!(matches!(next.addresses().next(), Some(Address::Tcp(address)) if *address == served.address));
     let (app, _watch) = App::new();
     let running = next.start(Arc::new(app), Observer::default()).unwrap();
