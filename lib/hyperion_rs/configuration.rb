@@ -34,6 +34,7 @@ module HyperionRs
       @layers = [explicit, own, config_file(explicit, own), environment.conventional, weakest]
       @settings = resolve(env)
       check_tls
+      check_redirect
       check_access_log
       freeze
     end
@@ -128,6 +129,13 @@ module HyperionRs
       choose_certificate if tls && (tls_cert || tls_key)
       check_pair(:tls_cert, :tls_key)
       check_pair(:tls_key, :tls_cert)
+    end
+
+    def check_redirect
+      return if tls? || !https_redirect_bind
+
+      raise ConfigurationError, "https_redirect_bind (from #{origin(:https_redirect_bind)}) needs TLS: " \
+                                "tls_cert and tls_key, or tls"
     end
 
     def check_access_log

@@ -41,6 +41,7 @@ module HyperionRs
       native = Native::Server.new(served_app, @configuration.native_settings, @logger, metrics.native)
       @urls = native.bind.freeze
       @admin_urls = native.admin_urls.freeze
+      @redirect_urls = native.redirect_urls.freeze
       release_inherited
       @native = native
       urls
@@ -99,6 +100,11 @@ module HyperionRs
     # The URLs of admin_bind; empty before #bind.
     def admin_urls
       @admin_urls || []
+    end
+
+    # The URLs of https_redirect_bind; empty before #bind.
+    def redirect_urls
+      @redirect_urls || []
     end
 
     # The URL to show: a host given by name keeps its name. Nil before #bind.
@@ -168,9 +174,10 @@ module HyperionRs
     def announce
       return if quiet?
 
-      listening = (named_url ? [named_url] : urls).join(", ")
+      listening = "#{(named_url ? [named_url] : urls).join(', ')} (#{protocols})"
+      listening += ", redirecting #{redirect_urls.join(', ')}" if redirect_urls.any?
       threads = Configuration::OPTIONS[:threads].type.format(@configuration.threads)
-      @output.puts "hyperion-rs #{VERSION} listening on #{listening} (#{protocols}) — " \
+      @output.puts "hyperion-rs #{VERSION} listening on #{listening} — " \
                    "Ruby #{RUBY_VERSION}, Rack #{@configuration.rack_version.join('.')}, threads #{threads}"
       announce_admin if admin_urls.any?
     end

@@ -48,6 +48,10 @@ class FakeNative
     @settings[:admin_bind].to_a.map { |uri| uri.sub("tcp", "http") }
   end
 
+  def redirect_urls
+    @settings[:https_redirect_bind].to_a.map { |uri| uri.sub("tcp", "http") }
+  end
+
   def run
     @runs += 1
     @running.open

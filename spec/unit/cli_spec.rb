@@ -46,8 +46,8 @@ RSpec.describe HyperionRs::CLI do
   end
 
   it "takes every option as a flag" do
-    words = { threads: "2:4", tls: "dev", host: "::1", bind: "unix:///a", admin_bind: "unix:///b", log_level: "warn",
-              access_log: "json" }
+    words = { threads: "2:4", tls: "dev", host: "::1", bind: "unix:///a", admin_bind: "unix:///b",
+              https_redirect_bind: "tcp://a:80", log_level: "warn", access_log: "json" }
     options = HyperionRs::Configuration::OPTIONS.reject do |option|
       option.type.boolean? || %i[config rackup tls_cert tls_key].include?(option.name)
     end

@@ -182,6 +182,14 @@ RSpec.describe HyperionRs::Configuration do
     end
   end
 
+  it "redirects to https only with TLS" do
+    expect(configuration({ tls: "dev", https_redirect_bind: "tcp://[::1]:80" }).https_redirect_bind)
+      .to eq(["tcp://[::1]:80"])
+    expect { configuration({ https_redirect_bind: "tcp://a:80" }) }
+      .to raise_error(HyperionRs::ConfigurationError,
+                      "https_redirect_bind (from option https_redirect_bind) needs TLS: tls_cert and tls_key, or tls")
+  end
+
   describe "#native_settings" do
     # The interface of the Rust side.
     let(:keys) do
@@ -191,7 +199,7 @@ RSpec.describe HyperionRs::Configuration do
          spill_limit request_buffering spill_dir h2_max_concurrent_streams h2_initial_window_size h2_max_frame_size
          h2_max_header_list_size h2_connect_protocol h2_timing access_log access_log_path admin_bind
          server_header server_software rack_version
-         early_hints listen_fds]
+         early_hints listen_fds redirect_http https_redirect_bind]
     end
 
     it "has exactly the settings of the Rust side" do

@@ -111,6 +111,11 @@ RSpec.describe HyperionRs::Server do
                                   "Ruby #{RUBY_VERSION}, Rack #{rack}, threads 2:8\n")
     end
 
+    it "prints where it redirects" do
+      run(server_with(host: "localhost", tls: "dev", https_redirect_bind: "tcp://127.0.0.1:80"))
+      expect(stdout.string).to include("(h2, http/1.1), redirecting http://127.0.0.1:80 — ")
+    end
+
     it "prints every address" do
       run(server_with(bind: "unix:///a"))
       expect(stdout.string).to include("listening on unix:///a, http://127.0.0.1:41234 (h2c, http/1.1) — ")

@@ -87,16 +87,18 @@ impl NativeServer {
 
     /// Loads the certificate, opens the access log and binds every address; answers their URLs.
     fn bind(ruby: &Ruby, rb_self: &Self) -> Result<Vec<String>, Error> {
-        let Settings { core, bindings, backlog, listen_fds, tls, access_log, admin_bindings, .. } =
-            &rb_self.settings;
+        let Settings {
+            core, bindings, redirects, backlog, listen_fds, tls, access_log, admin_bindings, ..
+        } = &rb_self.settings;
         let tls = load(tls).map_err(|error| Class::Configuration.error(ruby, error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let access_log = open(access_log).map_err(|error| Class::Configuration.error(ruby, error))?;
         rb_self.keep(access_log.as_ref());
-        let inherited = inherit(ruby, listen_fds)?;
+        let mut inherited = inherit(ruby, listen_fds)?;
         let failed = |error| Class::Bind.error(ruby, error);
         let mut server =
-            Server::bind_with(core.clone(), bindings, *backlog, tls, inherited).map_err(failed)?;
+            Server::bind_with(core.clone(), bindings, *backlog, tls, &mut inherited).map_err(failed)?;
+        server.bind_redirects(redirects, *backlog, &mut inherited).map_err(failed)?;
         server.bind_admin(admin_bindings).map_err(failed)?;
         let urls = server.addresses().map(|address| url(scheme, address)).collect();
         *rb_self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(Bound { server, access_log });
@@ -105,9 +107,17 @@ impl NativeServer {
 
     /// The URLs of the addresses for scrapers and balancers, of a server that is bound and does not run yet.
     fn admin_urls(&self) -> Vec<String> {
+        self.bound_urls(|server| server.admin_addresses().map(|address| url("http", address)).collect())
+    }
+
+    /// The URLs of the addresses that redirect, of a server that is bound and does not run yet.
+    fn redirect_urls(&self) -> Vec<String> {
+        self.bound_urls(|server| server.redirect_addresses().map(|address| url("http", address)).collect())
+    }
+
+    fn bound_urls(&self, urls: impl Fn(&Server) -> Vec<String>) -> Vec<String> {
         let bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = bound.as_ref().map(|bound| &bound.server);
-        server.into_iter().flat_map(Server::admin_addresses).map(|address| url("http", address)).collect()
+        bound.as_ref().map(|bound| urls(&bound.server)).unwrap_or_default()
     }
 
     /// Serves until it was shut down and has drained.
@@ -266,6 +276,7 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     class.define_singleton_method("new", function!(NativeServer::new, 4))?;
     class.define_method("bind", method!(NativeServer::bind, 0))?;
     class.define_method("admin_urls", method!(NativeServer::admin_urls, 0))?;
+    class.define_method("redirect_urls", method!(NativeServer::redirect_urls, 0))?;
     class.define_method("run", method!(NativeServer::run, 0))?;
     class.define_method("shutdown", method!(NativeServer::shutdown, 0))?;
     class.define_method("reopen_logs", method!(NativeServer::reopen_logs, 0))?;

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) core: Config,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) admin_bindings: Vec<Binding>,
+    pub(crate) redirects: Vec<Binding>,
     pub(crate) backlog: u32,
     /// Descriptors of listening sockets, which belong to Ruby.
     pub(crate) listen_fds: Vec<RawFd>,
@@ -56,6 +57,7 @@ impl Settings {
             limits: reader.limits()?,
             buffers: reader.buffers()?,
             server_header: reader.server_header()?,
+            redirect_http: reader.get("redirect_http")?,
             io_threads: reader.get("io_threads")?,
             h2_timing: reader.get("h2_timing")?,
         };
@@ -64,6 +66,7 @@ impl Settings {
             core,
             bindings: reader.bindings("bind")?,
             admin_bindings: reader.bindings("admin_bind")?,
+            redirects: reader.bindings("https_redirect_bind")?,
             backlog: reader.get("backlog")?,
             listen_fds: reader.get::<Option<_>>("listen_fds")?.unwrap_or_default(),
             tls: reader.tls()?,

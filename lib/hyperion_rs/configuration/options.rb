@@ -30,6 +30,11 @@ module HyperionRs
       t.option :tls_key, Types::Path.new, "private key, PEM (PKCS#8, PKCS#1 or SEC1)", native: true
       t.option :tls_dev_dir, Types::Path.new(placeholder: "DIR"), "where the development certificate is kept",
                default: :tls_dev_dir, default_text: "~/.local/share/hyperion-rs", native: true
+      t.option :redirect_http, Types::Boolean.new,
+               "on a port with TLS, answer HTTP in the clear by its https URL (308), not by 400",
+               default: "off", native: true
+      t.option :https_redirect_bind, Types::BindList.new,
+               "further addresses, where each request is answered by its https URL (308)", native: true
 
       t.group "Threads"
       t.option :threads, Types::Threads.new, "Ruby threads that call the app; more than MIN only while requests wait",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyperion_core::listener::Binding;
+use hyperion_core::listener::{Binding, Inherited};
 use hyperion_core::server::Running;
 use hyperion_core::tls::Tls;
 use hyperion_core::{Address, Config, Observer, Server};
@@ -24,6 +24,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Served {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
+    /// Where requests in the clear are redirected.
+    pub(crate) redirect: SocketAddr,
     pub(crate) watch: Watch,
     certificate: Option<CertificateDer<'static>>,
     _dir: tempfile::TempDir,
@@ -44,12 +46,14 @@ impl Served {
         change(&mut config);
         let tls = tls.then(|| Tls::development(dir.path()).unwrap());
         let certificate = tls.as_ref().map(|(_, path)| certificate(path));
-        let binding = Binding::Tcp { host: "127.0.0.1".into(), port: 0 };
-        let server = Server::bind(config, &[binding], 1024, tls.map(|(tls, _)| tls)).unwrap();
+        let binding = [Binding::Tcp { host: "127.0.0.1".into(), port: 0 }];
+        let mut server = Server::bind(config, &binding, 1024, tls.map(|(tls, _)| tls)).unwrap();
+        server.bind_redirects(&binding, 16, &mut Inherited::default()).unwrap();
         let Some(Address::Tcp(address)) = server.addresses().next().cloned() else { panic!() };
+        let Some(Address::Tcp(redirect)) = server.redirect_addresses().next().cloned() else { panic!() };
         let (app, watch) = App::new();
         let running = server.start(Arc::new(app), Observer::default()).unwrap();
-        Served { running, address, watch, certificate, _dir: dir }
+        Served { running, address, redirect, watch, certificate, _dir: dir }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -67,6 +71,15 @@ impl Served {
         &self,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> TlsStream<TcpStream> {
+        self.connect_tls_for(versions, &["h2"]).await
+    }
+
+    /// One that offers these protocols.
+    pub(crate) async fn connect_tls_for(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        protocols: &[&str],
+    ) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.clone().unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -75,7 +88,7 @@ impl Served {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(Arc::new(config));
         let connect = connector.connect(ServerName::try_from("localhost").unwrap(), self.connect().await);
         tokio::time::timeout(SOON, connect).await.expect("in time").unwrap()

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::server::{SOON, Served};
-use crate::support::{Client, get};
+use crate::support::{Client, TextClient, get};
 
 #[tokio::test]
 async fn both_versions_agree_on_http2() {
@@ -41,18 +42,63 @@ async fn half_open_handshakes_disturb_nobody() {
 }
 
 #[tokio::test]
+async fn the_client_chooses_the_protocol() {
+    let served = Served::tls(|_| {});
+    for protocols in [&["http/1.1"][..], &["http/1.0"], &["other", "http/1.1"], &[]] {
+        let stream = served.connect_tls_for(rustls::ALL_VERSIONS, protocols).await;
+        let chosen = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        assert_eq!(chosen.as_deref(), protocols.last().map(|name| name.as_bytes()));
+        TextClient::new(stream).assert_usable().await;
+    }
+    let stream = served.connect_tls_for(rustls::ALL_VERSIONS, &["http/1.1", "h2"]).await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    // Without ALPN, a client that begins with the preface speaks HTTP/2.
+    let mut client = Client::new(served.connect_tls_for(rustls::ALL_VERSIONS, &[]).await);
+    client.handshake(&[]).await;
+    client.assert_usable(1).await;
+}
+
+#[tokio::test]
 async fn plaintext_is_turned_away() {
     let mut served = Served::tls(|_| {});
-    for text in [&b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
-        let mut plain = served.connect().await;
-        plain.write_all(text).await.unwrap();
-        let mut answer = Vec::new();
-        // An alert, and the end; a reset counts as one.
-        let _ = timeout(SOON, plain.read_to_end(&mut answer)).await.expect("the end in time");
+    for text in ["GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "G"] {
+        let mut plain = TextClient::new(served.connect().await);
+        plain.send(text).await;
+        let answer = plain.answer().await;
+        assert_eq!((answer.status, answer.closes()), (400, true));
+        assert_eq!(answer.text(), "This port speaks TLS: use https.\n");
+        plain.assert_closed().await;
         let event = served.watch.event().await;
         assert!(event.contains("TLS handshake"), "{event}");
     }
+    let mut garbage = served.connect().await;
+    garbage.write_all(b"\x80garbage").await.unwrap();
+    let mut answer = Vec::new();
+    // An alert, and the end; a reset counts as one.
+    let _ = timeout(SOON, garbage.read_to_end(&mut answer)).await.expect("the end in time");
     served.tls_client().await.assert_usable(1).await;
+}
+
+#[tokio::test]
+async fn plaintext_is_redirected() {
+    let served = Served::tls(|config| config.redirect_http = true);
+    let port = served.address.port();
+    let location = format!("https://localhost:{port}/a?b");
+    for address in [served.address, served.redirect] {
+        let mut plain = TextClient::new(TcpStream::connect(address).await.unwrap());
+        plain.send("GET /a?b HTTP/1.1\r\nhost: localhost:80\r\n").await;
+        plain.send("\r\n").await;
+        let answer = plain.answer().await;
+        assert_eq!((answer.status, answer.field("location")), (308, Some(&*location)));
+        plain.assert_closed().await;
+        for bad in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\nhost: a\r\n\r\n"] {
+            let mut plain = TextClient::new(TcpStream::connect(address).await.unwrap());
+            plain.send(bad).await;
+            assert_eq!(plain.answer().await.status, 400);
+        }
+    }
+    served.tls_client().await.assert_usable(1).await;
+    served.stop().await;
 }
 
 #[tokio::test]

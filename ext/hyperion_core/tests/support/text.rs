@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+
+use super::client::Io;
 
 /// Longer than any timeout of the server: in a test with a paused clock it costs nothing.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub struct TextClient {
-    io: DuplexStream,
+    io: Box<dyn Io>,
     /// Read, and not understood yet.
     read: Vec<u8>,
 }
@@ -43,8 +45,8 @@ impl Answer {
 }
 
 impl TextClient {
-    pub fn new(io: DuplexStream) -> Self {
-        TextClient { io, read: Vec::new() }
+    pub fn new(io: impl Io + 'static) -> Self {
+        TextClient { io: Box::new(io), read: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
