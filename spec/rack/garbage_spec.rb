@@ -29,6 +29,10 @@ RSpec.describe "the garbage collector" do
         body = Enumerator.new { |y| y << "a" }
         def body.trailers = { "x-t" => "1" }
         next [200, {}, body]
+      when "/hijack"
+        env["rack.hijack"].call.tap { |io| io << "HTTP/1.1 200 OK\r\n\r\nby hand" }.close
+        env["rack.response_finished"] << ->(*given) { $stderr.puts "finished #{given.size}" }
+      when "/partial" then next [200, { "rack.hijack" => ->(io) { io << "by hand"; io.close } }, []]
       when "/error" then raise "stressed"
       end
       [200, {}, ["done"]]
@@ -42,6 +46,7 @@ RSpec.describe "the garbage collector" do
     "/each" => { status: 200, body: Array.new(20) { |number| "chunk #{number} " }.join },
     "/call" => { status: 200, body: "#{'b' * 3_000}01234" }, "/hints" => { status: 200, body: "done" },
     "/finished" => { status: 200, body: "done" }, "/trailers" => { status: 200, trailers: { "x-t": "1" } },
+    "/hijack" => { status: 200, body: "by hand" }, "/partial" => { status: 200, body: "by hand" },
     "/error" => { status: 500 }
   }
 
