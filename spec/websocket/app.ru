@@ -44,7 +44,9 @@ class Loop
     private
 
     def received(data)
-      data.is_a?(Array) ? @driver.binary(data) : @driver.text(data)
+      # Newer drivers have Strings for both.
+    binary = data.is_a?(Array) || data.encoding == Encoding::BINARY
+    binary ? @driver.binary(data) : @driver.text(data)
     end
   end
 
