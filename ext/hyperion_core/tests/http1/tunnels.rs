@@ -186,3 +186,24 @@ async fn a_stop_waits_for_a_response_by_hand_and_not_for_a_conversation() {
         harness.idle().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_written_by_hand_is_counted() {
+    let texts = [
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 500 no head", Some(101)),
+        ("HTTP/1.0 404 Not Found\r\n\r\n", Some(404)),
+        ("HTTP/1.1 1000 x\r\n", None),
+        ("anything else", None),
+    ];
+    for (text, status) in texts {
+        let mut harness = harness();
+        let mut client = harness.text_client();
+        let mut app = hijack(&mut harness, &mut client, UPGRADING).await;
+        app.write_all(text.as_bytes()).await.unwrap();
+        drop(app);
+        client.rest().await;
+        harness.idle().await;
+        let counted = harness.service.observer().metrics.snapshot().statuses;
+        assert_eq!(counted.into_iter().map(|(status, _)| status).next(), status, "{text:?}");
+    }
+}

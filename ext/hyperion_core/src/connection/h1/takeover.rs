@@ -4,6 +4,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
@@ -58,6 +59,16 @@ impl Hold {
     /// Resolves when `shutdown_timeout` is over: what is left has to go.
     pub async fn closing(&mut self) {
         self.permit.reached(Phase::Closing).await;
+    }
+
+    /// For somebody else who has to know how far the stop has come.
+    pub(super) fn permit(&self) -> Permit {
+        self.permit.clone()
+    }
+
+    /// The response has begun with this status.
+    pub fn begin(&mut self, status: StatusCode) {
+        self.record.begin(status);
     }
 
     /// So many bytes were sent.

@@ -2,17 +2,16 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SERVER, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::line::H1Reply;
-use super::takeover::{Hold, Taken};
+use super::takeover::Taken;
 use crate::response::{Head, Record};
 use crate::service::Context as Server;
-use crate::shutdown::PARTING;
+use crate::shutdown::{PARTING, Permit, Phase};
 use crate::stream::tunnel::{Beginning, Link, carry};
 
 impl H1Reply {
@@ -36,27 +35,41 @@ impl H1Reply {
 
 async fn converse(taken: Taken, head: Bytes, link: Link, upgrade: bool, server: Arc<Server>) {
     let Taken { io, read: received, mut hold } = taken;
-    let sent = AtomicU64::new(0);
+    let permit = hold.permit();
+    let mut begun = !head.is_empty();
+    let sent = |bytes: &[u8]| {
+        if let Some(status) = final_status(bytes).filter(|_| !begun) {
+            hold.begin(status);
+            begun = true;
+        }
+        hold.sent(bytes.len() as u64);
+    };
     let beginning = Beginning { received, head };
     let outcome = tokio::select! {
-        outcome = carry(io, beginning, link, &server.config.timeouts, &sent) => Some(outcome),
-        () = parted(&mut hold, upgrade) => None,
+        outcome = carry(io, beginning, link, &server.config.timeouts, sent) => Some(outcome),
+        () = parted(permit, upgrade) => None,
     };
-    hold.sent(sent.load(Relaxed));
     if let Some(outcome) = outcome {
         hold.end(outcome);
     }
 }
 
 /// Resolves when the stop waits no longer: for a conversation that has no end, not as long as for a response.
-async fn parted(hold: &mut Hold, upgrade: bool) {
+async fn parted(mut permit: Permit, upgrade: bool) {
     if upgrade {
-        hold.draining().await;
+        permit.reached(Phase::Draining).await;
         // The stop may be shorter than that.
-        let _ = tokio::time::timeout(PARTING, hold.closing()).await;
+        let _ = tokio::time::timeout(PARTING, permit.reached(Phase::Closing)).await;
     } else {
-        hold.closing().await;
+        permit.reached(Phase::Closing).await;
     }
+}
+
+/// The status of a response that the application writes by hand, when it has written that line at once.
+fn final_status(bytes: &[u8]) -> Option<StatusCode> {
+    let line = bytes.strip_prefix(b"HTTP/1.")?;
+    let status = StatusCode::from_bytes(line.get(2..5)?).ok()?;
+    (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS).then_some(status)
 }
 
 /// The head as it goes over the wire. What follows it ends with the connection, or as its fields say.

@@ -47,13 +47,14 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
 }
 
-/// Carries bytes until both sides have ended, and closes the connection. Counts what is `sent` to the client.
+/// Carries bytes until both sides have ended, and closes the connection. Tells `sent` what the application has written, as
+/// that goes out.
 pub(crate) async fn carry<T>(
     io: T,
     beginning: Beginning,
     link: Link,
     timeouts: &Timeouts,
-    sent: &AtomicU64,
+    sent: impl FnMut(&[u8]),
 ) -> Outcome
 where
     T: AsyncRead + AsyncWrite,
@@ -144,7 +145,7 @@ async fn to_client(
     head: Bytes,
     mut written: Outbound,
     patience: Duration,
-    sent: &AtomicU64,
+    mut sent: impl FnMut(&[u8]),
 ) -> Result<Outbound, Abort> {
     let mut client = Client { io: client, stall: Stall::new(patience) };
     client.write(head).await?;
@@ -152,9 +153,8 @@ async fn to_client(
         // Of a failure the client sees as much as a connection can show.
         match written.take(READ).map_err(|_| Abort::Failed)? {
             Piece::Data(bytes) => {
-                let count = bytes.len() as u64;
-                client.write(bytes).await?;
-                sent.fetch_add(count, Relaxed);
+                client.write(bytes.clone()).await?;
+                sent(&bytes);
             }
             Piece::Nothing => {
                 client.flush().await?;

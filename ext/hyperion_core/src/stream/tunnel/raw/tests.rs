@@ -25,9 +25,8 @@ fn open_tunnel(received: &'static [u8], head: &'static [u8]) -> Ends {
     let link = Link::new(ours, None);
     let failure = link.failure();
     let beginning = Beginning { received: Bytes::from_static(received), head: Bytes::from_static(head) };
-    let carried = tokio::spawn(async move {
-        carry(server, beginning, link, &Timeouts::default(), &AtomicU64::new(0)).await
-    });
+    let carried =
+        tokio::spawn(async move { carry(server, beginning, link, &Timeouts::default(), |_| ()).await });
     Ends { client, app: UnixStream::from_std(theirs).unwrap(), carried, failure }
 }
 
