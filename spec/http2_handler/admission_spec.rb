@@ -75,8 +75,10 @@ RSpec.describe HyperionRs::Http2Handler, "h2_admission" do
         client = connect(server)
         client.write(Frames.window_update(0, 1 << 20))
         %w[/ /raise].each_with_index { |path, index| get(client, path, stream: (2 * index) + 1) }
+        eventually("both slots") { admission.stats[:in_flight].zero? }
         client.write(Frames.headers(5, Frames.request("/body")))
         client.wait_for_reset(5)
+        eventually("its slot") { admission.stats[:in_flight].zero? }
         client.write(Frames.headers(7, Frames.request("/endless")))
         client.wait_for("DATA") { |frame| frame.type == Frames::DATA && frame.stream == 7 }
         client.write(Frames.rst_stream(7))
@@ -159,6 +161,23 @@ RSpec.describe HyperionRs::Http2Handler, "h2_admission" do
       client = connect(listen(handler(app, h2_admission: admission)))
       expect(get(client)).to eq(500)
       eventually("its line") { logger.lines.any? { |line| line[:error] == "confused" } }
+    end
+  end
+
+  [HyperionRs::H2Admission, RecordingAdmission].each do |kind|
+    it "answers clients of HTTP/1.1 with 503 beyond the cap of #{kind}" do
+      admission = kind.new(1)
+      server = listen(handler(app, h2_admission: admission))
+      client = connect(server)
+      hold(client, 1)
+      entered.pop
+      response = curl(server.url, "--http1.1")
+      expect(response.status).to eq(503)
+      expect(response["retry-after"]).not_to be_empty
+      gate << "done"
+      client.wait_for_end(1)
+      eventually("the slot") { admission.stats[:in_flight].zero? }
+      expect(curl(server.url, "--http1.1").status).to eq(200)
     end
   end
 

@@ -31,6 +31,36 @@ RSpec.describe HyperionRs::Http2Handler, "after 10,000 connections in sequence" 
     report.call
   RUBY
 
+  # The same with TLS in Ruby, whose bytes are passed on by threads.
+  encrypted = <<~'RUBY'
+    require "openssl"
+    key = OpenSSL::PKey::EC.generate("prime256v1")
+    certificate = OpenSSL::X509::Certificate.new
+    certificate.serial = 1
+    certificate.subject = certificate.issuer = OpenSSL::X509::Name.parse("/CN=localhost")
+    certificate.public_key = key
+    certificate.not_before = Time.now - 60
+    certificate.not_after = Time.now + 3600
+    certificate.sign(key, "SHA256")
+    context = OpenSSL::SSL::SSLContext.new
+    context.cert = certificate
+    context.key = key
+    wrap = ->(socket, *context) { OpenSSL::SSL::SSLSocket.new(socket, *context).tap { |ssl| ssl.sync_close = true } }
+    pair = lambda do
+      near, far = UNIXSocket.pair
+      accepting = Thread.new { wrap.call(far, context).tap(&:accept) }
+      [wrap.call(near).tap(&:connect), accepting.value]
+    end
+  RUBY
+
+  it "has no more descriptors or threads when the bytes were passed on by Ruby" do
+    result = run_ruby(encrypted + program.sub("UNIXSocket.pair", "pair.call").gsub("1_000.times", "100.times")
+                                         .sub("9_000.times", "900.times"), within: 120)
+    expect(result.status).to be_success, result.err
+    first, last = result.out.lines.map { |line| line[/descriptors=\d+ threads=\d+/] }
+    expect(last).to eq(first)
+  end
+
   it "has no more descriptors, threads, fibers or native memory than after the first thousand" do
     result = run_ruby(program, within: 120)
     expect(result.status).to be_success, result.err

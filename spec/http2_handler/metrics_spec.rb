@@ -63,6 +63,32 @@ RSpec.describe HyperionRs::Http2Handler, "metrics" do
     expect(own.snapshot).to include(requests_in_flight: 0, connections_active: 0)
   end
 
+  it "tells an object with the four methods of each response when it is over, while the connection stays" do
+    client = connect(listen(handler(app)))
+    expect(get(client)).to eq(200)
+    eventually("the counts") { metrics[:requests_total] == 1 && metrics[:requests_in_flight].zero? }
+    expect(metrics[:connections_active]).to eq(1)
+    expect(metrics[[:status, 200]]).to eq(1)
+  end
+
+  it "waits for another thread that still tells the metrics object" do
+    slow = Class.new(RecordingMetrics) do
+      def increment_status(status)
+        sleep(0.05)
+        super
+      end
+    end
+    metrics = slow.new
+    server = listen(described_class.new(app:, runtime: HyperionRs::Runtime.new(metrics:, logger:)))
+    5.times do |index|
+      client = connect(server)
+      get(client)
+      client.close
+      expect(server.ended).to be_nil
+      expect(metrics[[:status, 200]]).to eq(index + 1)
+    end
+  end
+
   it "keeps runtimes apart, and adds up handlers that share one" do
     others = RecordingMetrics.new
     exercise(handler(app))

@@ -71,6 +71,25 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     expect(server.ended).to be_nil
   end
 
+  it "serves clients of HTTP/1.1, too" do
+    server = listen(handler(facts))
+    expect(curl(server.url, "--http1.1").body).to start_with('["http", nil, "127.0.0.1", "HTTP/1.1"')
+    expect(server.ended).to be_nil
+    server = listen(handler(facts, tls: certificate_files))
+    response = curl("https://127.0.0.1:#{server.port}/", "--http1.1")
+    expect(response.protocol).to eq("1.1")
+    expect(response.body).to start_with('["https", "on", "127.0.0.1", "HTTP/1.1"')
+    expect(server.ended).to be_nil
+  end
+
+  it "serves an SSLSocket whose client has settled on HTTP/1.1" do
+    identity = Certificates.generate
+    server = listen(handler(facts)) { |socket| encrypt(socket, identity, alpn: "http/1.1") }
+    response = curl("https://127.0.0.1:#{server.port}/", "--http1.1")
+    expect(response.body).to start_with('["https", "on", "127.0.0.1", "HTTP/1.1"')
+    expect(server.ended).to be_nil
+  end
+
   it "does not wait for the end of a handshake in the thread that accepts" do
     server = listen(handler(tls: certificate_files))
     silent = TCPSocket.new("127.0.0.1", server.port)

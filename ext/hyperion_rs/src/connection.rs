@@ -104,13 +104,19 @@ impl Connection {
         Ok(Some(ear.into_raw_fd()))
     }
 
-    /// Drops the connection, unless it is over; then does what it has left for a thread with the GVL.
-    fn close(ruby: &Ruby, rb_self: &Self) -> Result<(), Error> {
+    /// Drops the connection, unless it is over; then does what it has left for a thread with the GVL. Answers what
+    /// `settled?` takes.
+    fn close(ruby: &Ruby, rb_self: &Self) -> Result<u64, Error> {
         if rb_self.0.is_elsewhere() {
-            return Ok(());
+            return Ok(0);
         }
         rb_self.0.task.abort();
         rb_self.0.site.tend(ruby)
+    }
+
+    /// Whether other threads, too, are done with what the connection had left.
+    fn is_settled(&self, turn: u64) -> bool {
+        self.0.is_elsewhere() || self.0.site.is_settled(turn)
     }
 }
 
@@ -120,5 +126,6 @@ pub(crate) fn define(ruby: &Ruby, native: RModule) -> Result<(), Error> {
     gvl::settle_class::<Connection>(ruby);
     class.define_method("wait", method!(Connection::wait, 0))?;
     class.define_method("bell", method!(Connection::bell, 0))?;
+    class.define_method("settled?", method!(Connection::is_settled, 1))?;
     class.define_method("close", method!(Connection::close, 0))
 }

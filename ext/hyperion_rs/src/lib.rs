@@ -10,6 +10,7 @@ mod body;
 mod cache;
 mod connection;
 mod env;
+mod errands;
 mod errors;
 mod finish;
 mod fork;

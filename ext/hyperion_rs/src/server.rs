@@ -135,7 +135,7 @@ impl NativeServer {
         let mut supervisor = Supervisor::new(ruby, bridge, &mut notices, roots.logger());
         let supervised = supervisor.supervise(running.finished()).and_then(|()| supervisor.join());
         let ended = match supervised {
-            Ok(()) => site.tend(ruby),
+            Ok(()) => site.tend(ruby).map(drop),
             // An exception ended the wait, such as an Interrupt: what serves is not left behind.
             Err(_) => {
                 running.shutdown();

@@ -1,7 +1,6 @@
 //! A site: one application, with what serves it. The core and the queue know it as plain Rust; its Ruby objects are found
 //! through a registry, which keeps them for as long as anything in flight refers to the site.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use magnus::value::Opaque;
 use magnus::{DataTypeFunctions, Error, RModule, Ruby, TypedData, gc};
 
 use crate::cache::GvlCell;
+use crate::errands::Errands;
 use crate::gvl;
 use crate::log::Backlog;
 use crate::roots::Roots;
@@ -42,12 +42,8 @@ pub(crate) struct Site {
     /// Where the registry has its roots.
     place: usize,
     bridge: Arc<Bridge>,
-    log: Backlog,
+    pub(crate) errands: Errands,
     pub(crate) metrics: Arc<Metrics>,
-    /// Slots that the admission object of the application's has to get back.
-    released: AtomicUsize,
-    /// The supervisor was told that there is something to do for this site, and has not begun.
-    rung: AtomicBool,
     this: Weak<Site>,
 }
 
@@ -59,14 +55,12 @@ impl Site {
         bridge: Arc<Bridge>,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, Error> {
-        let log = Backlog::of(ruby, roots.logger())?;
+        let errands = Errands::new(Backlog::of(ruby, roots.logger())?);
         Ok(Arc::new_cyclic(|this| Site {
             place: register(ruby, this.clone(), roots),
             bridge,
-            log,
+            errands,
             metrics,
-            released: AtomicUsize::new(0),
-            rung: AtomicBool::new(false),
             this: this.clone(),
         }))
     }
@@ -83,7 +77,7 @@ impl Site {
 
     /// Whether lines of this level are wanted.
     pub(crate) fn enabled(&self, level: Level) -> bool {
-        self.log.enabled(level)
+        self.errands.log.enabled(level)
     }
 
     /// A response that somebody wants to hear the end of is over.
@@ -102,43 +96,27 @@ impl Site {
         }
     }
 
-    /// What a request holds that the admission object of the application's has admitted.
-    pub(crate) fn slot(&self) -> Slot {
-        Slot(self.this())
+    /// What a request holds whose end an object of the application's has to hear of: its admission object, when that
+    /// has admitted it, or its metrics.
+    pub(crate) fn stay(&self, admitted: bool) -> Stay {
+        Stay { site: self.this(), admitted }
     }
 
-    /// Does what waits for a thread with the GVL: gives slots back, passes on what was counted, and writes the
-    /// lines of the log.
-    pub(crate) fn tend(&self, ruby: &Ruby) -> Result<(), Error> {
-        self.rung.store(false, Relaxed);
-        let Some(roots) = self.roots(ruby) else { return Ok(()) };
-        let tended = self.run_errands(ruby, &roots);
-        if tended.is_err() {
-            // What ends this thread leaves the rest to another one.
-            self.ring();
-        }
-        tended
+    /// Does what waits for a thread with the GVL. Answers the turn, see [`Errands::is_settled`].
+    pub(crate) fn tend(&self, ruby: &Ruby) -> Result<u64, Error> {
+        self.errands.unring();
+        let Some(roots) = self.roots(ruby) else { return Ok(0) };
+        // What ends this thread leaves the rest to another one.
+        self.errands.run(ruby, &roots, &self.metrics).inspect_err(|_| self.ring())
     }
 
-    fn run_errands(&self, ruby: &Ruby, roots: &Roots) -> Result<(), Error> {
-        self.release(ruby, roots)?;
-        if let Some(mirror) = roots.mirror() {
-            tolerate(ruby, roots, "metrics", mirror.update(ruby, &self.metrics))?;
-        }
-        self.log.write(ruby, roots.logger())
-    }
-
-    fn release(&self, ruby: &Ruby, roots: &Roots) -> Result<(), Error> {
-        let Some(admission) = roots.admission() else { return Ok(()) };
-        let one = |count: usize| count.checked_sub(1);
-        while self.released.fetch_update(Relaxed, Relaxed, one).is_ok() {
-            tolerate(ruby, roots, "h2_admission", admission.release(ruby))?;
-        }
-        Ok(())
+    /// Whether all that was taken before this turn is done.
+    pub(crate) fn is_settled(&self, turn: u64) -> bool {
+        self.errands.is_settled(turn)
     }
 
     fn report(&self, level: Level, event: &Event<'_>) {
-        self.log.push(level, event);
+        self.errands.log.push(level, event);
         self.ring();
     }
 
@@ -152,19 +130,9 @@ impl Site {
     }
 
     fn ring(&self) {
-        if !self.rung.swap(true, Relaxed) && !self.bridge.notify(Notice::Tend(self.this())) {
-            self.rung.store(false, Relaxed);
+        if self.errands.ring() && !self.bridge.notify(Notice::Tend(self.this())) {
+            self.errands.unring();
         }
-    }
-}
-
-/// Logs what an object of the application's raised. What is meant for the thread goes on.
-fn tolerate(ruby: &Ruby, roots: &Roots, what: &str, result: Result<(), Error>) -> Result<(), Error> {
-    match result {
-        Err(error) if error.is_kind_of(ruby.exception_standard_error()) => {
-            roots.logger().write_exception(ruby, what, &error)
-        }
-        result => result,
     }
 }
 
@@ -188,13 +156,18 @@ impl Reporter for Door {
     }
 }
 
-/// A slot that was taken under the GVL, and is given back by a thread that has it.
-pub(crate) struct Slot(Arc<Site>);
+/// Held by a request until its response is over.
+pub(crate) struct Stay {
+    site: Arc<Site>,
+    admitted: bool,
+}
 
-impl Drop for Slot {
+impl Drop for Stay {
     fn drop(&mut self) {
-        self.0.released.fetch_add(1, Relaxed);
-        self.0.ring();
+        if self.admitted {
+            self.site.errands.release();
+        }
+        self.site.ring();
     }
 }
 

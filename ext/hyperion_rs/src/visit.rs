@@ -83,10 +83,18 @@ impl Visit<'_> {
 
     /// Asks the admission object of the application's, when there is one.
     fn admit(&self, mut responder: Responder, request: &Request) -> Result<Option<Responder>, Error> {
-        let Some(admission) = self.roots.admission() else { return Ok(Some(responder)) };
+        let Some(admission) = self.roots.admission() else {
+            if self.roots.mirror().is_some() {
+                responder.hold(Box::new(self.site.stay(false)));
+            }
+            return Ok(Some(responder));
+        };
+        // What has been over for a moment does not count against this one.
+        self.site.errands.give_back(self.ruby, self.roots)?;
         match admission.admit(self.ruby) {
             Ok(true) => {
-                responder.admit(Box::new(self.site.slot()));
+                responder.admit();
+                responder.hold(Box::new(self.site.stay(true)));
                 return Ok(Some(responder));
             }
             Ok(false) => {

@@ -79,8 +79,6 @@ impl Worker<'_> {
         match task {
             Task::Serve(exchange) => visit.serve(*exchange),
             Task::Finished(id, outcome) => visit.finished(id, outcome),
-        }?;
-        // Metrics of the application's are not told of each response by a call of their own.
-        if roots.mirror().is_some() && !self.home.is_elsewhere() { site.tend(self.ruby) } else { Ok(()) }
+        }
     }
 }

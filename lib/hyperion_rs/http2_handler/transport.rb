@@ -6,6 +6,12 @@ module HyperionRs
   class Http2Handler
     # Brings one connection to the Rust side, by the descriptor of its socket.
     class Transport
+      # Seconds to wait for other threads that write to the log or count, and between two looks.
+      SETTLING = 1.0
+      PERIOD = 0.0005
+
+      private_constant :SETTLING, :PERIOD
+
       # `outer` is what is closed at the end: the outermost of the objects around the socket.
       def initialize(io, logger, outer: io)
         @io = io
@@ -19,7 +25,7 @@ module HyperionRs
         begin
           run(connection) if connection
         ensure
-          connection&.close
+          settle(connection) if connection
           finish
         end
       end
@@ -45,6 +51,18 @@ module HyperionRs
 
       def run(connection)
         wait(connection)
+      end
+
+      # Ends the connection. What it has counted and logged is told when this returns, unless another thread takes long
+      # to do so.
+      def settle(connection)
+        turn = connection.close
+        deadline = now + SETTLING
+        sleep(PERIOD) until connection.settled?(turn) || now > deadline
+      end
+
+      def now
+        Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
       # A fiber of a scheduler waits for a descriptor, which lets others run; a thread for the connection itself.

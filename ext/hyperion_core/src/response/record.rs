@@ -58,16 +58,15 @@ pub(crate) struct Record {
     on_finish: Option<OnFinish>,
     /// Dropped with the record, which is what [`Answered`] waits for.
     answered: Option<Listener>,
+    /// Dropped with the record, when all of it was counted.
+    held: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Whether the request may reach the application.
 enum Admitted {
     /// That is yet to be decided.
     Later,
-    Yes {
-        /// Dropped with the record.
-        _held: Option<Box<dyn Any + Send + Sync>>,
-    },
+    Yes,
     No,
 }
 
@@ -107,19 +106,20 @@ impl Record {
             outcome: Outcome::Disconnected,
             on_finish: None,
             answered: None,
+            held: None,
         });
         if !late {
-            record.count_admitted(None);
+            record.admit();
         }
         record
     }
 
-    pub(super) fn admit(&mut self, held: Box<dyn Any + Send + Sync>) {
-        self.count_admitted(Some(held));
+    pub(super) fn hold(&mut self, held: Box<dyn Any + Send + Sync>) {
+        self.held = Some(held);
     }
 
-    fn count_admitted(&mut self, held: Option<Box<dyn Any + Send + Sync>>) {
-        self.admitted = Admitted::Yes { _held: held };
+    pub(super) fn admit(&mut self) {
+        self.admitted = Admitted::Yes;
         self.metrics().add(Metric::RequestsTotal, 1);
         self.metrics().add(Metric::RequestsInFlight, 1);
     }
@@ -203,7 +203,7 @@ impl Drop for Record {
             Admitted::No => {}
             // The client was faster than the decision.
             Admitted::Later => self.metrics().add(Metric::RequestsTotal, 1),
-            Admitted::Yes { .. } => self.metrics().add(Metric::RequestsInFlight, -1),
+            Admitted::Yes => self.metrics().add(Metric::RequestsInFlight, -1),
         }
         if !matches!(self.admitted, Admitted::No) {
             let now = Instant::now();

@@ -179,11 +179,17 @@ impl Responder {
         answered
     }
 
-    /// Lets the request in, when that was left to the handler (see [`crate::admission::Gate`]). What is `held` for that
-    /// is dropped when the response is over, whichever way.
-    pub fn admit(&mut self, held: Box<dyn Any + Send + Sync>) {
+    /// Keeps something until the response is over, whichever way. To be called once.
+    pub fn hold(&mut self, held: Box<dyn Any + Send + Sync>) {
         if let Some((_, record)) = &mut self.pending {
-            record.admit(held);
+            record.hold(held);
+        }
+    }
+
+    /// Lets the request in, when that was left to the handler (see [`crate::admission::Gate`]).
+    pub fn admit(&mut self) {
+        if let Some((_, record)) = &mut self.pending {
+            record.admit();
         }
     }
 

@@ -13,7 +13,10 @@ async fn what_is_held_for_a_request_is_dropped_once_however_it_ends() {
     let mut harness = late_harness();
     let mut client = harness.client().await;
     let held = Arc::new(());
-    let admit = |exchange: &mut hyperion_core::Exchange| exchange.responder.admit(Box::new(held.clone()));
+    let admit = |exchange: &mut hyperion_core::Exchange| {
+        exchange.responder.admit();
+        exchange.responder.hold(Box::new(held.clone()));
+    };
 
     client.request(1, &get("/manual")).await;
     let mut answered = harness.exchange().await;
@@ -50,7 +53,7 @@ async fn a_response_that_comes_after_the_service_has_gone_is_dropped() {
     client.request(1, &get("/manual")).await;
     let mut exchange = harness.exchange().await;
     let held = Arc::new(());
-    exchange.responder.admit(Box::new(held.clone()));
+    exchange.responder.hold(Box::new(held.clone()));
     drop(client);
     drop(harness);
     // The connection ends.
@@ -69,7 +72,7 @@ async fn a_request_that_is_turned_away_is_refused_and_not_counted_as_taken() {
 
     client.request(3, &get("/manual")).await;
     let mut exchange = harness.exchange().await;
-    exchange.responder.admit(Box::new(()));
+    exchange.responder.admit();
     exchange.responder.respond_empty(ok());
     assert_eq!(client.response(3).await.status, 200);
     harness.idle().await;

@@ -82,7 +82,7 @@ impl<'a> Supervisor<'a> {
         let deadline = Instant::now() + timeout;
         while self.bridge.workers() > 0 {
             match gvl::wait_until(self.ruby, self.notices.recv(), Some(deadline))? {
-                Some(Some(Notice::Tend(site))) => site.tend(self.ruby)?,
+                Some(Some(Notice::Tend(site))) => drop(site.tend(self.ruby)?),
                 Some(Some(_)) => {}
                 Some(None) | None => break,
             }
@@ -98,7 +98,7 @@ impl<'a> Supervisor<'a> {
 
     fn heed(&mut self, notice: Notice) -> Result<(), Error> {
         match notice {
-            Notice::Tend(site) => site.tend(self.ruby)?,
+            Notice::Tend(site) => drop(site.tend(self.ruby)?),
             Notice::Left { died } => {
                 self.forget_dead()?;
                 if died {
