@@ -38,6 +38,15 @@ RSpec.describe "the access log" do
       .to match(%r{\A127\.0\.0\.1 - - \[#{time}\] "GET /x\?y HTTP/2" 200 4 #{seconds} #{seconds} 1 sent\z})
   end
 
+  it "has lines for HTTP/1.1, which has no streams" do
+    server = start_server(app:, options: { access_log: "common", access_log_path: path })
+    curl(server.url("/x"), "--http1.1")
+    curl(server.url("/y"), "--http1.0", "--head")
+    one, two = eventually_lines(2)
+    expect(one).to match(%r{"GET /x HTTP/1\.1" 200 4 \d\.\d{6} \d\.\d{6} 0 sent\z})
+    expect(two).to match(%r{"HEAD /y HTTP/1\.0" 200 0 \d\.\d{6} \d\.\d{6} 0 sent\z})
+  end
+
   it "goes to standard output unless it is told a path" do
     server = start_server(app:, options: { access_log: "common" })
     curl(server.url("/x"))

@@ -40,6 +40,27 @@ RSpec.describe "what is counted" do
     connection.wait_for_reset(stream + 4)
   end
 
+  def paths
+    %w[/ / / / / / / /missing /error].map { |path| "http://127.0.0.1:#{@port}#{path}" }
+  end
+
+  # Ends the server, and answers what it has counted.
+  def counts_at_the_end
+    @server.signal(:TERM)
+    expect(@server.wait(within: 20).exitstatus).to eq(0)
+    JSON.parse(@server.out.lines.last, symbolize_names: true).fetch(:counted)
+  end
+
+  # What the server answers to a request, as it is.
+  def answer(request)
+    socket = TCPSocket.new("127.0.0.1", @port)
+    socket.write(request)
+    socket.close_write
+    socket.read
+  ensure
+    socket&.close
+  end
+
   def statuses(load)
     load.statuses.transform_keys { |key| key[0].to_i }
   end
@@ -51,13 +72,10 @@ RSpec.describe "what is counted" do
 
   it "is what the clients saw, after #{count} requests" do
     raw = raw_connections * rounds * 4
-    paths = %w[/ / / / / / / /missing /error].map { |path| "http://127.0.0.1:#{@port}#{path}" }
     load = h2load(*paths, requests: count - raw, clients: load_connections, streams: 50)
     errored = load.log[/(\d+) errored/, 1].to_i
     heads, resets = Array.new(raw_connections) { converse(rounds) }.transpose.map(&:sum)
-    @server.signal(:TERM)
-    expect(@server.wait(within: 20).exitstatus).to eq(0)
-    counted = JSON.parse(@server.out.lines.last, symbolize_names: true).fetch(:counted)
+    counted = counts_at_the_end
 
     expect(heads).to eq(raw_connections * rounds * 2)
     expect(resets).to eq(raw_connections * rounds)
@@ -78,5 +96,17 @@ RSpec.describe "what is counted" do
     expect(counted[:requests_dispatch_total]).to eq({ @server.pid.to_s.to_sym => counted.dig(:app_time, :count) })
     # One that was given up may have been called for before that was known.
     expect(counted[:requests_total] - counted.dig(:app_time, :count)).to be_between(0, raw_connections * rounds)
+  end
+
+  it "is what the clients saw over HTTP/1.1" do
+    load = h2load(*paths, "--h1", requests: 9_000, clients: load_connections)
+    malformed = Array.new(10) { answer("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n") }
+    expect(malformed).to all(start_with("HTTP/1.1 400 "))
+    counted = counts_at_the_end
+    expect(by_class(counted)).to eq(2 => 7_000, 4 => 1_000, 5 => 1_000)
+    expect(statuses(load).slice(2, 4, 5)).to eq(by_class(counted))
+    expect(counted).to include(requests_total: 9_000, requests_in_flight: 0, requests_rejected: 10, app_errors: 1_000,
+                               connections_accepted: load_connections + 10, connections_active: 0)
+    expect(counted.dig(:request_duration, :count)).to eq(9_000)
   end
 end

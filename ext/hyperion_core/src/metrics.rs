@@ -1,9 +1,9 @@
 //! What a server counts. Recorded on whatever thread the fact comes to light, without a lock; one [`Metrics`] can serve
 //! any number of services.
 //!
-//! A request that came is exactly one of: malformed (`requests_rejected`), turned away (`h2_streams_refused`), or taken
-//! (`requests_total`). One that was taken ends in exactly one response status or without a response, when the client
-//! leaves before it.
+//! A request that came is malformed (`requests_rejected`), turned away (`h2_streams_refused`), or taken
+//! (`requests_total`). One that was taken ends in exactly one response status, or without a response: when the client
+//! leaves before it, or when its body turns out to be malformed, which counts as rejected as well.
 
 mod histogram;
 mod text;
@@ -29,7 +29,7 @@ pub enum Metric {
     RequestsInFlight,
     /// Malformed requests, which the application never saw.
     RequestsRejected,
-    /// Streams that were answered REFUSED_STREAM: beyond a cap, and safe to retry.
+    /// Requests that were answered REFUSED_STREAM, or 503 over HTTP/1.1: beyond a cap, and safe to retry.
     H2StreamsRefused,
     /// Requests for which the application raised, or answered what is no response.
     AppErrors,
