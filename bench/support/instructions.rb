@@ -31,6 +31,7 @@ module Bench
       gem.prepare
       NativePrograms.build_example("requests")
       core = SHAPES.to_h { |shape| ["core, #{shape}", difference { |count| core(shape, count) }] }
+      core["core, hello, access log"] = difference { |count| core("hello", count, File::NULL) }
       core.merge(BRIDGE_HEADERS.to_h do |headers|
         ["bridge, #{Baseline::RUBY}, #{headers} headers", difference { |count| bridge(gem, headers, count) }]
       end)
@@ -43,8 +44,9 @@ module Bench
       (many - few) / REQUESTS.reverse.reduce(:-)
     end
 
-    def core(shape, count)
-      output, status = Open3.capture2e(*callgrind, NativePrograms.path("requests"), shape, count.to_s)
+    def core(shape, count, *access_log)
+      command = [*callgrind, NativePrograms.path("requests"), shape, count.to_s, *access_log]
+      output, status = Open3.capture2e(*command)
       raise Failure, "the core under callgrind failed:\n#{output}" unless status.success?
 
       Integer(output[COUNTED, 1])

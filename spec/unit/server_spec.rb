@@ -176,6 +176,44 @@ RSpec.describe HyperionRs::Server do
     end
   end
 
+  describe "#admin_urls" do
+    it "is empty before the server is bound, and without admin_bind" do
+      expect(server_with(admin_bind: "tcp://127.0.0.1:9394").admin_urls).to be_empty
+      run(server)
+      expect(server.admin_urls).to be_empty
+      expect(stdout.string.lines.size).to eq(1)
+    end
+
+    it "is printed in a line of its own" do
+      server = server_with(admin_bind: "tcp://127.0.0.1:9394")
+      run(server)
+      expect(server.admin_urls).to eq(["http://127.0.0.1:9394"])
+      expect(stdout.string.lines.last)
+        .to end_with("answers /metrics, /healthz and /readyz on http://127.0.0.1:9394\n")
+    end
+  end
+
+  describe "#reopen_logs" do
+    it "tells the Rust side, once that is there" do
+      expect(server.reopen_logs).to be_nil
+      server.bind
+      2.times { server.reopen_logs }
+      expect(natives.first.reopened).to eq(2)
+    end
+  end
+
+  describe "#metrics" do
+    it "are what the Rust side counts with" do
+      server.bind
+      expect(natives.first.metrics).to be(server.metrics.native)
+    end
+
+    it "may be given" do
+      metrics = HyperionRs::Metrics.new
+      expect(described_class.new(app, {}, metrics:).metrics).to be(metrics)
+    end
+  end
+
   it "logs to stderr at the configured level" do
     expect { described_class.new(app, { log_level: "warn" }).logger.warn("careful") }
       .to output(/WARN -- hyperion-rs: careful/).to_stderr

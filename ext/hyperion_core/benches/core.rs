@@ -14,7 +14,7 @@ use http::{HeaderName, StatusCode};
 use hyperion_core::body::{BodySender, Offer};
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::{Head, Responder};
-use hyperion_core::{Config, Exchange, Handler};
+use hyperion_core::{Config, Exchange, Handler, Observer};
 use tokio::runtime::Runtime;
 
 /// Answers each request in the same way.
@@ -53,7 +53,8 @@ fn client<F>(runtime: &Runtime, fields: &[(&str, &str)], answer: F) -> Client
 where
     F: Fn(Responder) + Send + Sync + 'static,
 {
-    let connect = Client::connect(Config::default(), Arc::new(Answer(answer)), fields, b"");
+    let app = Arc::new(Answer(answer));
+    let connect = Client::connect(Config::default(), app, Observer::default(), fields, b"");
     runtime.block_on(connect).expect("a connection in memory")
 }
 

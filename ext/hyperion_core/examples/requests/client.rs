@@ -44,10 +44,11 @@ impl Client {
     pub(crate) async fn connect(
         config: Config,
         handler: Arc<dyn Handler>,
+        observer: Observer,
         fields: &[(&str, &str)],
         body: &'static [u8],
     ) -> Result<Self, Error> {
-        let service = Service::new(config, handler, Observer::default());
+        let service = Service::new(config, handler, observer);
         let (io, server) = tokio::io::duplex(PIPE);
         let peer = Peer { remote: Address::Unix(None), local: Address::Unix(None), tls: None };
         tokio::spawn(service.serve(server, peer));

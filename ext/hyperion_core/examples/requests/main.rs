@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example requests -- hello 1000
 //!
-//! `hello` is the least response, `headers` has 25 fields, `post` takes 33 bytes and sends them back.
+//! A third argument is the file of an access log. `hello` is the least response, `headers` has 25 fields, `post` takes 33 bytes and sends them back.
 
 mod client;
 
@@ -12,10 +12,11 @@ use bytes::Bytes;
 use client::{Client, Error};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
+use hyperion_core::access_log::{AccessLog, Format, Target};
 use hyperion_core::body::RequestBody;
 use hyperion_core::report::{Event, Level, Reporter};
 use hyperion_core::response::Head;
-use hyperion_core::{Config, Exchange, Handler};
+use hyperion_core::{Config, Exchange, Handler, Observer};
 
 /// What the requests are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +94,24 @@ fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let shape = shape(&arguments.next().ok_or("which shape: hello, headers or post?")?)?;
     let count: u32 = arguments.next().ok_or("how many requests?")?.parse()?;
+    let log =
+        arguments.next().map(|path| AccessLog::open(Format::Json, Target::File(path.into()))).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (method, body) = if shape == Shape::Post { ("POST", UPLOAD) } else { ("GET", &b""[..]) };
     let fields = [&[(":method", method)], &FIELDS[..]].concat();
     let config = Config { server_header: Some(HeaderValue::from_static("requests")), ..Config::default() };
+    let app = Arc::new(App::new(shape));
+    if let Some(log) = &log {
+        log.start(app.clone())?;
+    }
+    let observer = Observer { access_log: log.clone(), ..Observer::default() };
     runtime.block_on(async {
-        let mut client = Client::connect(config, Arc::new(App::new(shape)), &fields, body).await?;
+        let mut client = Client::connect(config, app, observer, &fields, body).await?;
         for begun in (0..count).step_by(BATCH as usize) {
             client.exchange(BATCH.min(count - begun)).await?;
         }
-        Ok(())
-    })
+        Ok::<_, Error>(())
+    })?;
+    log.iter().for_each(AccessLog::finish);
+    Ok(())
 }

@@ -1,13 +1,13 @@
 //! The lines, and how they are written.
 
-use std::fmt::{self, Write};
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
 use http::uri::PathAndQuery;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::output::Output;
@@ -51,7 +51,7 @@ pub(crate) struct End {
 /// Writes lines in one format.
 pub(super) struct Writer {
     format: Format,
-    text: String,
+    text: Vec<u8>,
 }
 
 /// Bytes of text that are written at once.
@@ -80,7 +80,7 @@ impl Line {
 
 impl Writer {
     pub(super) fn new(format: Format) -> Self {
-        Writer { format, text: String::with_capacity(CHUNK) }
+        Writer { format, text: Vec::with_capacity(CHUNK) }
     }
 
     /// Writes all lines, and forgets them; after an error the rest as well.
@@ -89,11 +89,10 @@ impl Writer {
         let mut written = Ok(());
         for line in lines.drain(..) {
             let Some(end) = line.end else { continue };
-            // Memory takes any text.
-            let _ = match self.format {
+            written = written.and(match self.format {
                 Format::Json => self.json(&line, end, clock),
                 Format::Common => self.common(&line, end, clock),
-            };
+            });
             if self.text.len() >= CHUNK {
                 written = written.and(self.flush(output));
             }
@@ -102,16 +101,16 @@ impl Writer {
     }
 
     fn flush(&mut self, output: &mut Output) -> io::Result<()> {
-        let written = output.write(self.text.as_bytes());
+        let written = output.write(&self.text);
         self.text.clear();
         written
     }
 
-    fn json(&mut self, line: &Line, end: End, clock: Clock) -> fmt::Result {
+    fn json(&mut self, line: &Line, end: End, clock: Clock) -> io::Result<()> {
         let seconds = |duration: Duration| duration.as_micros() as f64 / 1e6;
-        let json = serde_json::to_string(&Json {
-            time: IsoTime(clock.time_of(end.at)).to_string(),
-            peer: line.peer.remote.to_string(),
+        let json = Json {
+            time: Text(IsoTime(clock.time_of(end.at))),
+            peer: Text(&line.peer.remote),
             method: line.method.as_str(),
             path: line.target.path(),
             query: line.target.query(),
@@ -122,11 +121,13 @@ impl Writer {
             queue_wait: end.queue_wait.map(seconds),
             stream_id: line.stream_id,
             outcome: end.outcome.name(),
-        });
-        writeln!(self.text, "{}", json.map_err(|_| fmt::Error)?)
+        };
+        serde_json::to_writer(&mut self.text, &json)?;
+        self.text.push(b'\n');
+        Ok(())
     }
 
-    fn common(&mut self, line: &Line, end: End, clock: Clock) -> fmt::Result {
+    fn common(&mut self, line: &Line, end: End, clock: Clock) -> io::Result<()> {
         let text = &mut self.text;
         match &line.peer.remote {
             Address::Tcp(address) => write!(text, "{}", address.ip())?,
@@ -137,13 +138,13 @@ impl Writer {
         write!(text, " {}\" ", line.protocol.name())?;
         match end.status {
             Some(status) => write!(text, "{status}")?,
-            None => text.push('-'),
+            None => text.push(b'-'),
         }
         let duration = end.at.saturating_duration_since(line.received_at);
         write!(text, " {} {:.6} ", end.bytes, duration.as_secs_f64())?;
         match end.queue_wait {
             Some(wait) => write!(text, "{:.6}", wait.as_secs_f64())?,
-            None => text.push('-'),
+            None => text.push(b'-'),
         }
         writeln!(text, " {} {}", line.stream_id, end.outcome.name())
     }
@@ -151,8 +152,8 @@ impl Writer {
 
 #[derive(Serialize)]
 struct Json<'a> {
-    time: String,
-    peer: String,
+    time: Text<IsoTime>,
+    peer: Text<&'a Address>,
     method: &'a str,
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +165,15 @@ struct Json<'a> {
     queue_wait: Option<f64>,
     stream_id: u32,
     outcome: &'a str,
+}
+
+/// What is written as it is shown.
+struct Text<T>(T);
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// What the clocks of the system show at one moment.
@@ -205,11 +215,11 @@ impl fmt::Display for CommonTime {
 }
 
 /// What could end a field or a line, or is no printable ASCII, as `\xHH`.
-fn escape(target: &str, text: &mut String) -> fmt::Result {
+fn escape(target: &str, text: &mut Vec<u8>) -> io::Result<()> {
     for byte in target.bytes() {
         match byte {
             b'"' | b'\\' | ..=b' ' | 0x7f.. => write!(text, "\\x{byte:02X}")?,
-            _ => text.push(char::from(byte)),
+            _ => text.push(byte),
         }
     }
     Ok(())
