@@ -3,7 +3,8 @@
 //!
 //! A request that came is malformed (`requests_rejected`), turned away (`h2_streams_refused`), or taken
 //! (`requests_total`). One that was taken ends in exactly one response status, or without a response: when the client
-//! leaves before it, or when its body turns out to be malformed, which counts as rejected as well.
+//! leaves before it, or when its body turns out to be malformed, which counts as rejected as well. Nowhere counted is
+//! an HTTP/2 head that is larger than allowed: the `h2` crate answers it with 431 by itself.
 
 mod histogram;
 mod text;
