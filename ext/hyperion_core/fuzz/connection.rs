@@ -1,5 +1,5 @@
-//! Bytes of a client, from after the preface on, against a service over in-memory IO. Nothing may panic, hang, or be
-//! left behind. The first byte picks how the server is set up and in what pieces the bytes arrive.
+//! Bytes of a client, of HTTP/2 from after the preface on or of HTTP/1.1, against a service over in-memory IO. Nothing may
+//! panic, hang, or be left behind. The first byte picks how the server is set up and in what pieces the bytes arrive.
 #![no_main]
 
 use std::sync::Arc;
@@ -49,7 +49,8 @@ async fn converse(setup: u8, bytes: &[u8]) {
         while let Ok(1..) = read.read(&mut sink).await {}
     });
     let size = if setup & 2 != 0 { usize::from(setup >> 2) + 1 } else { 4096 };
-    for piece in [PREFACE, SETTINGS].into_iter().chain(bytes.chunks(size)) {
+    let preface: &[&[u8]] = if setup & 8 != 0 { &[] } else { &[PREFACE, SETTINGS] };
+    for piece in preface.iter().copied().chain(bytes.chunks(size)) {
         if write.write_all(piece).await.is_err() {
             break;
         }

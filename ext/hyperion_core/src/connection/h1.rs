@@ -157,6 +157,11 @@ where
         }
         match Pin::new(&mut connection).poll(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(End::Finished),
+            // hyper has answered 400: the target is none.
+            Poll::Ready(Err(error)) if error.is_parse() => {
+                shared.reject(&error.to_string());
+                Poll::Ready(End::Finished)
+            }
             Poll::Ready(Err(error)) => {
                 shared.server.connection_failed(&shared.peer, &error);
                 Poll::Ready(End::Dropped)

@@ -53,7 +53,7 @@ async fn the_host_is_named_once() {
         let request = format!("GET /manual HTTP/1.1\r\n{fields}\r\n");
         assert_eq!(refused(&mut harness, &request).await, 400, "{fields:?}");
     }
-    for target in ["ftp://a/manual", "a.test", "*", "http://u@a/manual", "manual"] {
+    for target in ["ftp://a/manual", "a.test", "*", "http://u@a/manual", "manual", ":/manual"] {
         let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(refused(&mut harness, &request).await, 400, "{target:?}");
     }

@@ -7,4 +7,5 @@ mod support;
 mod accept;
 mod admin;
 mod server;
+mod text;
 mod tls;

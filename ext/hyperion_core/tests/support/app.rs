@@ -90,6 +90,11 @@ impl Watch {
         next(&mut self.manual).await
     }
 
+    /// How the next response to end has ended.
+    pub async fn outcome(&mut self) -> Outcome {
+        next(&mut self.outcomes).await
+    }
+
     /// The next event that the server reports.
     pub async fn event(&mut self) -> String {
         next(&mut self.events).await
@@ -147,7 +152,7 @@ impl Harness {
 
     /// How the next response to end has ended.
     pub async fn outcome(&mut self) -> Outcome {
-        next(&mut self.watch.outcomes).await
+        self.watch.outcome().await
     }
 
     pub fn has_more_outcomes(&mut self) -> bool {

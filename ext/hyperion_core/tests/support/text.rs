@@ -53,6 +53,12 @@ impl TextClient {
         self.io.write_all(bytes.as_ref()).await.expect("the server reads");
     }
 
+    /// As [`TextClient::send`], to a server that may have closed the connection.
+    pub async fn try_send(&mut self, bytes: &[u8]) {
+        // What it has sent before can be read nevertheless.
+        let _ = self.io.write_all(bytes).await;
+    }
+
     /// Ends the sending half.
     pub async fn shutdown(&mut self) {
         self.io.shutdown().await.expect("shutdown");

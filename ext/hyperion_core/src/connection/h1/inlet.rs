@@ -21,6 +21,8 @@ pub(super) struct Inlet {
     /// Read, and not passed on yet. The first `ready` bytes may pass.
     buffer: BytesMut,
     ready: usize,
+    /// It has room for more than an idle connection should hold.
+    is_large: bool,
     stage: Stage,
     refusal: Option<Refusal>,
     eof: bool,
@@ -70,6 +72,7 @@ impl Inlet {
         Inlet {
             buffer: first,
             ready: 0,
+            is_large: false,
             stage: Stage::head(max_fields_size),
             refusal: None,
             eof: false,
@@ -88,6 +91,9 @@ impl Inlet {
         if let Stage::Boundary = self.stage {
             // It has written the response: it would not ask otherwise.
             self.stage = Stage::head(self.max_fields_size);
+            if self.buffer.is_empty() && std::mem::take(&mut self.is_large) {
+                self.buffer = BytesMut::new();
+            }
         }
         match self.look() {
             Ok(()) if self.ready > 0 => Step::Pass,
@@ -142,9 +148,6 @@ impl Inlet {
     pub(super) fn pass(&mut self, count: usize) {
         self.buffer.advance(count);
         self.ready -= count;
-        if self.buffer.is_empty() && self.buffer.capacity() < HEAD_READ {
-            self.buffer = BytesMut::new();
-        }
     }
 
     /// Reads into the buffer; 0 at the end.
@@ -153,6 +156,7 @@ impl Inlet {
         io: &mut (impl AsyncRead + Unpin),
         room: usize,
     ) -> std::io::Result<usize> {
+        self.is_large |= room > HEAD_READ;
         self.buffer.reserve(room);
         let count = io.read_buf(&mut self.buffer).await?;
         self.eof |= count == 0;
