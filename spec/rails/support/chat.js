@@ -1,0 +1,66 @@
+"use strict";
+// Two people chat, each in a browser's window of their own; tells what they saw and by which protocols.
+const { chromium } = require("playwright-core");
+
+const options = JSON.parse(process.argv[2]);
+const PATIENCE = 20000;
+
+async function open(browser, name) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 640, height: 520 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => { if (message.type() === "error") errors.push(message.text()); });
+  const network = await context.newCDPSession(page);
+  await network.send("Network.enable");
+  // 101 over HTTP/1.1, 200 over HTTP/2.
+  const upgraded = new Promise((resolve) => {
+    network.on("Network.webSocketHandshakeResponseReceived", ({ response }) => resolve(response.status));
+  });
+  await page.goto(options.url);
+  await page.fill("#author", name);
+  try {
+    await page.waitForFunction(() => document.getElementById("cable").textContent === "connected");
+  } catch (error) {
+    throw new Error(`${name} is not connected: ${errors.join("; ")}`);
+  }
+  return { page, name, errors, upgraded };
+}
+
+async function say(speaker, listeners, text) {
+  await speaker.page.fill("#text", text);
+  await speaker.page.click("#say input[type=submit]");
+  await Promise.all(listeners.map(({ page }) => page.locator("#messages li", { hasText: text }).waitFor()));
+}
+
+async function tell({ page, errors, upgraded }) {
+  return {
+    protocol: await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol),
+    resources: await page.evaluate(() => performance.getEntriesByType("resource").map((entry) => entry.nextHopProtocol)),
+    upgraded: await upgraded,
+    lines: await page.locator("#messages li").allInnerTexts(),
+    errors,
+  };
+}
+
+(async () => {
+  const browser = await chromium.launch({
+    executablePath: options.chromium,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--no-proxy-server"],
+  });
+  try {
+    const people = [await open(browser, "Ada"), await open(browser, "Grace")];
+    const [ada, grace] = people;
+    await say(ada, people, "Is anybody there?");
+    await say(grace, people, "I am. <b>Über</b> HTTP?");
+    for (let number = 0; number < (options.more || 0); number++) await say(ada, people, `message ${number}.`);
+    if (options.screenshot) await ada.page.screenshot({ path: options.screenshot });
+    console.log(JSON.stringify(await Promise.all(people.map(tell))));
+  } finally {
+    await browser.close();
+  }
+})().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
