@@ -12,6 +12,13 @@ RSpec.describe "two people who chat", if: Chat.available?, skip: !Browser.chromi
     context "over #{protocol} WebSocket" do
       serve_chat "-p", "0", env: { "HYPERION_RS_H2_CONNECT_PROTOCOL" => connect }
 
+      it "are together again when the server has restarted" do
+        people = drive(program, url: server.url("/"), restart: File.join(chat.directory, "tmp/restart.txt"))
+        expect(people.map { |person| person[:lines].last }).to all(eq("Grace There we are again."))
+        expect(server.log).to match(/restart \(.*listening on/m)
+        expect(server.log).not_to include("did not end in time")
+      end
+
       it "see what the other one says, on a page over HTTP/2" do
         people = drive(program, url: server.url("/"), more: 20)
         expect(people).to all(include(protocol: "h2", upgraded: status, errors: []))

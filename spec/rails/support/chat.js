@@ -1,9 +1,12 @@
 "use strict";
 // Two people chat, each in a browser's window of their own; tells what they saw and by which protocols.
+const fs = require("fs");
 const { chromium } = require("playwright-core");
 
 const options = JSON.parse(process.argv[2]);
 const PATIENCE = 20000;
+// Ends every line of this run: the room may remember others.
+const MARK = ` #${process.pid}`;
 
 async function open(browser, name) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 640, height: 520 } });
@@ -21,17 +24,21 @@ async function open(browser, name) {
   await page.goto(options.url);
   await page.fill("#author", name);
   try {
-    await page.waitForFunction(() => document.getElementById("cable").textContent === "connected");
+    await cable(page, "connected");
   } catch (error) {
     throw new Error(`${name} is not connected: ${errors.join("; ")}`);
   }
   return { page, name, errors, upgraded };
 }
 
+function cable(page, state) {
+  return page.waitForFunction((state) => document.getElementById("cable").textContent === state, state);
+}
+
 async function say(speaker, listeners, text) {
-  await speaker.page.fill("#text", text);
+  await speaker.page.fill("#text", text + MARK);
   await speaker.page.click("#say input[type=submit]");
-  await Promise.all(listeners.map(({ page }) => page.locator("#messages li", { hasText: text }).waitFor()));
+  await Promise.all(listeners.map(({ page }) => page.locator("#messages li", { hasText: text + MARK }).waitFor()));
 }
 
 async function tell({ page, errors, upgraded }) {
@@ -39,7 +46,7 @@ async function tell({ page, errors, upgraded }) {
     protocol: await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol),
     resources: await page.evaluate(() => performance.getEntriesByType("resource").map((entry) => entry.nextHopProtocol)),
     upgraded: await upgraded,
-    lines: await page.locator("#messages li").allInnerTexts(),
+    lines: (await page.locator("#messages li", { hasText: MARK }).allInnerTexts()).map((line) => line.replace(MARK, "")),
     errors,
   };
 }
@@ -55,6 +62,11 @@ async function tell({ page, errors, upgraded }) {
     await say(ada, people, "Is anybody there?");
     await say(grace, people, "I am. <b>Über</b> HTTP?");
     for (let number = 0; number < (options.more || 0); number++) await say(ada, people, `message ${number}.`);
+    if (options.restart) {
+      fs.writeFileSync(options.restart, "");
+      for (const state of ["not connected", "connected"]) await Promise.all(people.map(({ page }) => cable(page, state)));
+      await say(grace, people, "There we are again.");
+    }
     if (options.screenshot) await ada.page.screenshot({ path: options.screenshot });
     console.log(JSON.stringify(await Promise.all(people.map(tell))));
   } finally {
