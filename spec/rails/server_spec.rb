@@ -17,7 +17,7 @@ RSpec.describe "rails server", if: Chat.available? do
     version = ->(number) { "  get \"version\", to: ->(_env) { [200, {}, [\"#{number}\"]] }\nend" }
     original = File.read(routes).sub(/^end$/, "")
     File.write(routes, original + version[1])
-    server = serve("-p", "0")
+    server = serve("-p", "0", "-P", "tmp/pids/server.pid")
     expect(curl(server.url("/version")).body).to eq("1")
 
     File.write(routes, original + version[2])
