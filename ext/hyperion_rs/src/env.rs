@@ -1,8 +1,8 @@
 //! The Rack environment of a request, built in one pass: a copy of a template, and the request's own pairs inserted in
 //! bulk. The Hash is the application's for ever.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE};
-use http::{HeaderMap, HeaderName, Method};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyperion_core::request::{Protocol, Request};
 use magnus::prelude::*;
 use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
@@ -102,7 +102,7 @@ pub(crate) fn build(
         }
         // SAFETY: the GVL is held.
         pairs.push(keys.response_finished, unsafe { rb_sys::rb_ary_new() });
-        headers(ruby, &keys, &mut pairs, &request.headers, rack_version);
+        headers(ruby, &mut pairs, &request.headers, rack_version);
         body(&keys, &mut pairs, request, input);
         pairs.insert();
         hash
@@ -161,35 +161,38 @@ fn protocol(keys: &Keys, pairs: &mut Pairs, protocol: Protocol, rack_version: (u
     }
 }
 
-/// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.
-fn headers(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u32, u32)) {
+fn headers(ruby: &Ruby, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u32, u32)) {
     let repeats = headers.len() != headers.keys_len();
-    for name in headers.keys() {
-        let key = match *name {
-            CONTENT_TYPE => keys.content_type,
-            CONTENT_LENGTH => keys.content_length,
-            _ if is_hidden(name, rack_version) => continue,
-            _ => keys::header_key(ruby, name),
-        };
-        let mut values = headers.get_all(name).iter();
-        let Some(first) = values.next() else { continue };
-        let value = string(first.as_bytes());
-        if repeats {
-            let separator: &[u8] = if *name == COOKIE { b"; " } else { b", " };
-            for value_again in values {
-                append(value, separator);
-                append(value, value_again.as_bytes());
-            }
+    // Without repeats no name has to be looked up again for its values.
+    for (name, value) in headers {
+        // Rack 2 has the protocol's version in HTTP_VERSION.
+        if rack_version.0 < 3 && name.as_str() == "version" {
+            continue;
         }
-        pairs.push(key, value);
+        let Some(key) = keys::header_key(ruby, name) else { continue };
+        if repeats && !is_first(headers, name, value) {
+            continue;
+        }
+        let string = string(value.as_bytes());
+        if repeats {
+            join(string, name, headers);
+        }
+        pairs.push(key, string);
     }
 }
 
-/// `proxy` would become HTTP_PROXY, which HTTP clients of the application obey; an underscore could pass for the
-/// hyphen of a header that a proxy vouches for; Rack 2 has the protocol's version in HTTP_VERSION.
-fn is_hidden(name: &HeaderName, rack_version: (u32, u32)) -> bool {
-    let name = name.as_str();
-    name == "proxy" || name.contains('_') || (name == "version" && rack_version.0 < 3)
+/// Whether it is the field line that stands for all of its name.
+fn is_first(headers: &HeaderMap, name: &HeaderName, value: &HeaderValue) -> bool {
+    headers.get(name).is_some_and(|first| std::ptr::eq(first, value))
+}
+
+/// Repeated fields are joined: cookie crumbs as RFC 9113, section 8.2.3, says, others as RFC 9110, section 5.3.
+fn join(first: VALUE, name: &HeaderName, headers: &HeaderMap) {
+    let separator: &[u8] = if *name == COOKIE { b"; " } else { b", " };
+    for value in headers.get_all(name).iter().skip(1) {
+        append(first, separator);
+        append(first, value.as_bytes());
+    }
 }
 
 fn body(keys: &Keys, pairs: &mut Pairs, request: &Request, input: &Input) {

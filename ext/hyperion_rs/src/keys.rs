@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+use http::HeaderName;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use magnus::rb_sys::{AsRawValue, FromRawValue};
 use magnus::value::LazyId;
 use magnus::{RString, Ruby, Value};
@@ -81,8 +84,9 @@ methods! {
 
 struct Tables {
     keys: Keys,
-    /// From a field name to its key in the env.
-    headers: HashMap<http::HeaderName, VALUE>,
+    /// From a field name to its key in the env; without one, the application never sees the field. Seeded at random, so
+    /// that a peer cannot choose names that collide.
+    headers: HashMap<HeaderName, Option<VALUE>, RandomState>,
 }
 
 static TABLES: GvlCell<Option<Tables>> = GvlCell::new(None);
@@ -94,7 +98,10 @@ const MAX_HEADERS: usize = 512;
 pub(crate) fn init(ruby: &Ruby) {
     intern_methods(ruby);
     let keys = Keys::new(ruby);
-    TABLES.with(ruby, |tables| *tables = Some(Tables { keys, headers: HashMap::new() }));
+    let mut headers = HashMap::with_hasher(RandomState::default());
+    headers.insert(CONTENT_TYPE, Some(keys.content_type));
+    headers.insert(CONTENT_LENGTH, Some(keys.content_length));
+    TABLES.with(ruby, |tables| *tables = Some(Tables { keys, headers }));
 }
 
 /// The fixed strings.
@@ -108,25 +115,40 @@ pub(crate) fn response_finished(ruby: &Ruby) -> Value {
     unsafe { Value::from_raw(keys(ruby).response_finished) }
 }
 
-/// The env key of a field, `HTTP_ACCEPT` for `accept`.
-pub(crate) fn header_key(ruby: &Ruby, name: &http::HeaderName) -> VALUE {
-    let known = TABLES.with(ruby, |tables| {
-        let tables = tables.as_ref().expect("made when the library was loaded");
-        (tables.headers.get(name).copied(), tables.headers.len())
+/// The env key of a field, `HTTP_ACCEPT` for `accept`; none for one that the application must not see.
+pub(crate) fn header_key(ruby: &Ruby, name: &HeaderName) -> Option<VALUE> {
+    let (known, count) = TABLES.with(ruby, |tables| {
+        let headers = &tables.as_ref().expect("made when the library was loaded").headers;
+        (headers.get(name).copied(), headers.len())
     });
-    match known {
-        (Some(key), _) => key,
-        (None, MAX_HEADERS..) => interned(ruby, &env_name(name)).as_raw(),
-        (None, _) => {
-            let key = pinned(ruby, &env_name(name));
-            TABLES
-                .with(ruby, |tables| tables.as_mut().map(|tables| tables.headers.insert(name.clone(), key)));
-            key
-        }
+    if let Some(key) = known {
+        return key;
+    }
+    if is_hidden(name.as_str()) {
+        remember(ruby, name, count, None);
+        return None;
+    }
+    let key = interned(ruby, &env_name(name));
+    if count < MAX_HEADERS {
+        ruby.gc_register_mark_object(key);
+    }
+    remember(ruby, name, count, Some(key.as_raw()));
+    Some(key.as_raw())
+}
+
+fn remember(ruby: &Ruby, name: &HeaderName, count: usize, key: Option<VALUE>) {
+    if count < MAX_HEADERS {
+        TABLES.with(ruby, |tables| tables.as_mut().map(|tables| tables.headers.insert(name.clone(), key)));
     }
 }
 
-fn env_name(name: &http::HeaderName) -> String {
+/// `proxy` would become HTTP_PROXY, which HTTP clients of the application obey; an underscore could pass for the
+/// hyphen of a header that a proxy vouches for.
+fn is_hidden(name: &str) -> bool {
+    name == "proxy" || name.contains('_')
+}
+
+fn env_name(name: &HeaderName) -> String {
     let mut key = String::with_capacity(5 + name.as_str().len());
     key.push_str("HTTP_");
     key.extend(name.as_str().chars().map(|c| if c == '-' { '_' } else { c.to_ascii_uppercase() }));
