@@ -53,8 +53,11 @@ fn client<F>(runtime: &Runtime, fields: &[(&str, &str)], answer: F) -> Client
 where
     F: Fn(Responder) + Send + Sync + 'static,
 {
+    let mut config = Config::default();
+    // All of a body stays in memory: what disks do is not ours.
+    config.buffers.response = 2 * LARGE;
     let app = Arc::new(Answer(answer));
-    let connect = Client::connect(Config::default(), app, Observer::default(), fields, b"");
+    let connect = Client::connect(config, app, Observer::default(), fields, b"");
     runtime.block_on(connect).expect("a connection in memory")
 }
 
@@ -130,7 +133,7 @@ fn bodies(criterion: &mut Criterion) {
 async fn push(sender: BodySender, mut bytes: Bytes) {
     while !bytes.is_empty() {
         let mut piece = bytes.split_to(PIECE);
-        while let Offer::Full(back) = sender.offer(piece).expect("a client that stays") {
+        while let Offer::Full(back) = sender.offer_spilling(piece).expect("a client that stays") {
             piece = back;
             std::future::poll_fn(|cx| sender.poll_room(cx)).await;
         }
