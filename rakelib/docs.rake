@@ -7,4 +7,9 @@ namespace :docs do
   task :options do
     Readme.update
   end
+
+  desc "Write the figures of the last bench/run into README.md and docs/benchmarks.md"
+  task :bench do
+    Readme.publish_benchmarks
+  end
 end

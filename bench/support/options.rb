@@ -57,7 +57,7 @@ module Bench
       OptionParser.new("Usage: bench/run [options]", 28) do |parser|
         extent(parser)
         selection(parser)
-        parser.on("--output DIRECTORY", "where results.json, table.md and plot.svg go (tmp/bench)") do |path|
+        parser.on("--output DIRECTORY", "where the figures go (tmp/bench)") do |path|
           @output = File.expand_path(path)
         end
       end

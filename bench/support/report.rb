@@ -13,6 +13,7 @@ module Bench
   class Report
     LOADS = ["app", "load", "server", "protocol", "requests/s", "spread", "CPU µs/request", "mean µs", "median µs",
              "p99 µs", "RSS MiB", "failed"].freeze
+    SUMMARY = ["app", "server", "protocol", "requests/s", "spread", "CPU µs/request", "RSS MiB", "failed"].freeze
     CASES = %w[case server unit median spread failed].freeze
 
     def initialize(samples, figures, runs:)
@@ -35,11 +36,17 @@ module Bench
       [loads_table, cases_table, Targets.new(rows, cases).table, origin].compact.join("\n\n")
     end
 
-    # Writes results.json, table.md and plot.svg.
+    # What tells most, for a README.
+    def summary
+      [summary_table, Targets.new(rows, cases).table, origin].compact.join("\n\n")
+    end
+
+    # Writes results.json, table.md, summary.md and plot.svg.
     def write(directory)
       FileUtils.mkdir_p(directory)
       File.write(File.join(directory, "results.json"), JSON.pretty_generate(machine:, runs: @runs, rows:, cases:))
       File.write(File.join(directory, "table.md"), "#{text}\n")
+      File.write(File.join(directory, "summary.md"), "#{summary}\n")
       File.write(File.join(directory, "plot.svg"), Plot.new(rows).to_svg)
     end
 
@@ -95,6 +102,18 @@ module Bench
          *%i[mean p50 p99].map { |time| row[time]&.round }, (row[:rss] / 1024.0).round, row[:failed]]
       end
       Table.new(LOADS, cells, words: 4)
+    end
+
+    # One load for all servers.
+    def summary_table
+      rows = self.rows.select { |row| row[:load] == Plot::LOAD }
+      return if rows.empty?
+
+      cells = rows.map do |row|
+        [*row.fetch_values(:app, :server, :protocol, :rate), "#{row[:spread].round} %", row[:cpu],
+         (row[:rss] / 1024.0).round, row[:failed]]
+      end
+      Table.new(SUMMARY, cells, words: 3)
     end
 
     def cases_table
