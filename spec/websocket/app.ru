@@ -45,8 +45,8 @@ class Loop
 
     def received(data)
       # Newer drivers have Strings for both.
-    binary = data.is_a?(Array) || data.encoding == Encoding::BINARY
-    binary ? @driver.binary(data) : @driver.text(data)
+      binary = data.is_a?(Array) || data.encoding == Encoding::BINARY
+      binary ? @driver.binary(data) : @driver.text(data)
     end
   end
 

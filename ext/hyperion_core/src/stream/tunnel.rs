@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
 
 use crate::body::{Claim, Incoming};
 pub(crate) use hijack::answer_by_hand;
@@ -34,6 +35,17 @@ pub(crate) struct Link {
 pub(crate) struct Tunnel {
     pub(crate) outbound: Outbound,
     pub(crate) inbound: Inbound,
+}
+
+/// Both directions, before anything was done about them.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    /// What the application writes.
+    written: Outbound,
+    /// Where the application reads.
+    read: OwnedWriteHalf,
+    /// What it reads first.
+    body: Option<Incoming>,
 }
 
 /// Tells a tunnel that the application failed: what it wrote is not all that it would have written.
@@ -59,10 +71,15 @@ impl Link {
 
     /// Opens the tunnel; on the reactor.
     pub(crate) fn open(self, upgrade: bool) -> io::Result<Tunnel> {
+        let Ends { written, read, body } = self.split()?;
+        Ok(Tunnel { outbound: written, inbound: Inbound::new(body, read, upgrade) })
+    }
+
+    /// Opens the two directions apart; on the reactor.
+    pub(crate) fn split(self) -> io::Result<Ends> {
         let Link { socket, body, failed } = self;
         socket.set_nonblocking(true)?;
         let (reader, writer) = UnixStream::from_std(socket)?.into_split();
-        let inbound = Inbound::new(body, writer, upgrade);
-        Ok(Tunnel { outbound: Outbound::new(reader, failed), inbound })
+        Ok(Ends { written: Outbound::new(reader, failed), read: writer, body })
     }
 }

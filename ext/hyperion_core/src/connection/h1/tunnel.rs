@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::line::H1Reply;
 use super::takeover::Taken;
+use crate::report::{Event, Level};
 use crate::response::{Head, Record};
 use crate::service::Context as Server;
 use crate::shutdown::{PARTING, Permit, Phase};
@@ -35,6 +36,13 @@ impl H1Reply {
 
 async fn converse(taken: Taken, head: Bytes, link: Link, upgrade: bool, server: Arc<Server>) {
     let Taken { io, read: received, mut hold } = taken;
+    let ends = match link.split() {
+        Ok(ends) => ends,
+        Err(error) => {
+            let reason = format!("the application's socket failed: {error}");
+            return server.report(Level::Error, &Event::ResponseError { stream_id: 0, reason });
+        }
+    };
     let permit = hold.permit();
     let mut begun = !head.is_empty();
     let sent = |bytes: &[u8]| {
@@ -46,7 +54,7 @@ async fn converse(taken: Taken, head: Bytes, link: Link, upgrade: bool, server: 
     };
     let beginning = Beginning { received, head };
     let outcome = tokio::select! {
-        outcome = carry(io, beginning, link, &server.config.timeouts, sent) => Some(outcome),
+        outcome = carry(io, beginning, ends, &server.config.timeouts, sent) => Some(outcome),
         () = parted(permit, upgrade) => None,
     };
     if let Some(outcome) = outcome {

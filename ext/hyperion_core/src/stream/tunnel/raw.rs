@@ -3,20 +3,17 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::os::unix::net::UnixStream as Socket;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
-use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::time::{timeout, timeout_at};
 
-use super::{Link, Outbound, Piece};
+use super::{Ends, Outbound, Piece};
 use crate::body::Incoming;
 use crate::config::Timeouts;
 use crate::limits::Stall;
@@ -52,18 +49,17 @@ thread_local! {
 pub(crate) async fn carry<T>(
     io: T,
     beginning: Beginning,
-    link: Link,
+    ends: Ends,
     timeouts: &Timeouts,
     sent: impl FnMut(&[u8]),
 ) -> Outcome
 where
     T: AsyncRead + AsyncWrite,
 {
-    let Link { socket, body, failed } = link;
-    let Ok((written, socket)) = open(socket, failed) else { return Outcome::Failed };
+    let Ends { written, read, body } = ends;
     let (reader, writer) = tokio::io::split(io);
     let moved = AtomicU64::new(0);
-    let mut inbound = pin!(to_application(reader, beginning.received, body, socket, &moved));
+    let mut inbound = pin!(to_application(reader, beginning.received, body, read, &moved));
     let mut outbound = pin!(to_client(writer, beginning.head, written, timeouts.write, sent));
     let mut client_ended = false;
     let ended = loop {
@@ -90,12 +86,6 @@ where
             timeout(patience, &mut inbound).await.is_ok() || abandoned || moved.load(Relaxed) == before;
     }
     Outcome::Sent
-}
-
-fn open(socket: Socket, failed: Arc<AtomicBool>) -> io::Result<(Outbound, OwnedWriteHalf)> {
-    socket.set_nonblocking(true)?;
-    let (reader, writer) = UnixStream::from_std(socket)?.into_split();
-    Ok((Outbound::new(reader, failed), writer))
 }
 
 /// Writes what the client sends to the application, the rest of a request's body first. What the application does not

@@ -1,9 +1,12 @@
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream as Socket;
 
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::super::Link;
 use super::*;
 
 /// Bytes that the connection holds in each direction.
@@ -25,8 +28,9 @@ fn open_tunnel(received: &'static [u8], head: &'static [u8]) -> Ends {
     let link = Link::new(ours, None);
     let failure = link.failure();
     let beginning = Beginning { received: Bytes::from_static(received), head: Bytes::from_static(head) };
-    let carried =
-        tokio::spawn(async move { carry(server, beginning, link, &Timeouts::default(), |_| ()).await });
+    let carried = tokio::spawn(async move {
+        carry(server, beginning, link.split().unwrap(), &Timeouts::default(), |_| ()).await
+    });
     Ends { client, app: UnixStream::from_std(theirs).unwrap(), carried, failure }
 }
 
