@@ -4,8 +4,8 @@ require_relative "../configuration"
 
 module HyperionRs
   class Http2Handler
-    # What a handler takes from its surroundings: the configuration that servers have too, but for listening and TLS,
-    # and the variables of the handler that it replaces.
+    # What a handler takes from its surroundings: the configuration that servers have too, but for listening, TLS,
+    # restarts and x_sendfile; and the variables of the handler that it replaces.
     class Preferences
       attr_reader :hpack
 
