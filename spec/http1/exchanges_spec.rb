@@ -29,6 +29,7 @@ RSpec.describe "HTTP/1.1" do
         trailers = env["hyperion_rs.trailers"]
         [200, text, [trailers.inspect]]
       when "/sized" then [200, text.merge("content-length" => "5"), env["REQUEST_METHOD"] == "HEAD" ? [] : ["hello"]]
+      when "/coded" then [200, text.merge("transfer-encoding" => "chunked"), ["3\r\nabc\r\n", "0\r\n\r\n"].each]
       when "/none" then [204, {}, []]
       when "/fail" then raise "on purpose"
       when "/large" then [200, text, ["x" * 3_000_000]]
@@ -69,6 +70,11 @@ RSpec.describe "HTTP/1.1" do
     expect(curl("/large").body.bytesize).to eq(3_000_000)
     expect([curl("/none").status, curl("/fail").status]).to eq([204, 500])
     expect(curl("/sized", "-I").headers).to include("content-length" => "5")
+  end
+
+  it "sends a body that the app has chunked by itself as what it is, over both protocols" do
+    expect(curl("/coded").body).to eq("abc")
+    expect(curl("/coded", http: "2").body).to eq("abc")
   end
 
   it "takes bodies with a length and in chunks" do
