@@ -19,6 +19,15 @@ RSpec.describe HyperionRs::Http2Handler, "log" do
     expect(lines("h2 request rejected")).to match([include(level: :debug, reason: String, stream_id: 1)])
   end
 
+  it "says so of streams beyond max_concurrent_streams, too" do
+    gate = Thread::Queue.new
+    client = connect(listen(handler(->(_env) { [200, {}, [gate.pop]] }, h2_settings: { max_concurrent_streams: 1 })))
+    [1, 3].each { |stream| client.write(Frames.headers(stream)) }
+    expect(client.wait_for_reset(3)).to eq(:refused_stream)
+    gate << "done"
+    expect(lines("h2 request rejected")).to match([include(reason: "max_concurrent_streams is reached", stream_id: 3)])
+  end
+
   it "reports what the app raised, with class and backtrace" do
     client = connect(listen(handler(->(_env) { raise ArgumentError, "no\xFFgood" })))
     expect(get(client, "/path")).to eq(500)

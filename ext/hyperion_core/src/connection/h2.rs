@@ -89,7 +89,7 @@ where
     let traffic = Arc::new(Traffic::default());
     let http2 = server.config.http2.clamped();
     let timing = if server.config.h2_timing { Progress::Accepted(accepted) } else { Progress::Done };
-    let tap = Tap::new(server.clone(), peer.clone(), timing);
+    let tap = Tap::new(server.clone(), peer.clone(), traffic.clone(), timing);
     let gate =
         FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size).with_tap(tap);
     let mut wire = Wire::new(io, gate);
@@ -286,7 +286,9 @@ impl Shared {
         tokio::time::sleep(PARTING).await;
     }
 
+    /// Reports that a request goes no further. To be called before its stream is reset.
     pub(crate) fn reject(&self, stream_id: u32, reason: &str) {
+        self.traffic.reported(stream_id);
         self.server.reject(&self.peer, stream_id, reason);
     }
 }

@@ -194,7 +194,7 @@ impl Responder {
     }
 
     /// Turns the request away, as [`Responder::admit`] lets it in: the application has not seen it, and the client may
-    /// send it again (RFC 9113, section 8.7; RFC 9110, section 15.6.4).
+    /// send it again (RFC 9113, section 8.7; RFC 9110, section 15.6.4). To report it is the caller's.
     pub fn refuse(mut self) {
         if let Some((_, record)) = &mut self.pending {
             record.refuse();
@@ -208,7 +208,11 @@ impl Responder {
                     .expect("a constant without control characters");
                 self.respond(response);
             }
-            _ => self.reset(Reason::REFUSED_STREAM),
+            Some((Reply::H2(reply), _)) => {
+                reply.leave_report();
+                self.reset(Reason::REFUSED_STREAM);
+            }
+            None => {}
         }
     }
 

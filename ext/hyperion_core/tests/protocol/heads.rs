@@ -360,3 +360,18 @@ async fn stream_identifiers_are_odd_and_rise() {
         client.rest().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_rejection_is_reported_once_whoever_decides_it() {
+    let harness = harness();
+    let mut client = harness.client().await;
+    // The first is refused by the `h2` crate, the second by us.
+    for (stream, field) in [(1, ("te", "gzip")), (3, ("connection", "close"))] {
+        client.request(stream, &[&get("/")[..], &[field]].concat()).await;
+        assert_eq!(client.reset_of(stream).await, reason::PROTOCOL_ERROR);
+    }
+    client.assert_usable(5).await;
+    let events = harness.events();
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert!(events[0].contains("stream 1: ") && events[1].contains("stream 3: "), "{events:?}");
+}

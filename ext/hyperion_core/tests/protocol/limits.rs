@@ -25,6 +25,9 @@ async fn streams_beyond_the_maximum_are_refused() {
     held.pop();
     assert_eq!(client.response(5).await.status, 500);
     client.assert_usable(9).await;
+    let events = harness.events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].contains("stream 7: max_concurrent_streams is reached"), "{events:?}");
 }
 
 #[tokio::test(start_paused = true)]

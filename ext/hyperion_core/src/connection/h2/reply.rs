@@ -117,6 +117,11 @@ impl H2Reply {
         self.send.with(|send| send.poll_reset(cx).map(drop))
     }
 
+    /// Somebody else reports that the request goes no further.
+    pub(crate) fn leave_report(&self) {
+        self.shared.traffic.reported(self.stream_id);
+    }
+
     pub(crate) fn connect(&self) -> Option<Connect> {
         self.connect
     }

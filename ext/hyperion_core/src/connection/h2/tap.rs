@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use h2::Reason;
 
+use super::Traffic;
 use super::gate::{FRAME_HEADER_LENGTH, HEADERS, RST_STREAM};
 use crate::metrics::Metric;
 use crate::peer::Peer;
@@ -14,6 +15,7 @@ use crate::timing::Progress;
 pub(super) struct Tap {
     server: Arc<Context>,
     peer: Arc<Peer>,
+    traffic: Arc<Traffic>,
     /// A frame's header, and the error code that follows it in RST_STREAM.
     header: [u8; FRAME_HEADER_LENGTH + CODE_LENGTH],
     filled: usize,
@@ -28,9 +30,14 @@ pub(super) struct Tap {
 const CODE_LENGTH: usize = 4;
 
 impl Tap {
-    pub(super) fn new(server: Arc<Context>, peer: Arc<Peer>, timing: Progress) -> Self {
+    pub(super) fn new(
+        server: Arc<Context>,
+        peer: Arc<Peer>,
+        traffic: Arc<Traffic>,
+        timing: Progress,
+    ) -> Self {
         let header = [0; FRAME_HEADER_LENGTH + CODE_LENGTH];
-        Tap { server, peer, header, filled: 0, pass: 0, seen: 0, written: 0, timing }
+        Tap { server, peer, traffic, header, filled: 0, pass: 0, seen: 0, written: 0, timing }
     }
 
     /// The client's preface and SETTINGS were read.
@@ -75,8 +82,9 @@ impl Tap {
         let [a, b, c, kind, ..] = self.header;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         if kind == RST_STREAM {
-            let [.., e, f, g, h] = self.header;
-            return self.reset(u32::from_be_bytes([e, f, g, h]).into());
+            let [.., a, b, c, d, e, f, g, h] = self.header;
+            let stream_id = u32::from_be_bytes([a, b, c, d]);
+            return self.reset(stream_id, u32::from_be_bytes([e, f, g, h]).into());
         }
         self.pass = length;
         if kind == HEADERS {
@@ -84,13 +92,17 @@ impl Tap {
         }
     }
 
-    fn reset(&self, reason: Reason) {
-        let metric = match reason {
-            Reason::REFUSED_STREAM => Metric::H2StreamsRefused,
-            Reason::PROTOCOL_ERROR => Metric::RequestsRejected,
+    fn reset(&self, stream_id: u32, reason: Reason) {
+        let (metric, words) = match reason {
+            Reason::REFUSED_STREAM => (Metric::H2StreamsRefused, "max_concurrent_streams is reached"),
+            Reason::PROTOCOL_ERROR => (Metric::RequestsRejected, "malformed"),
             _ => return,
         };
         self.server.observer.metrics.add(metric, 1);
+        // What others have decided they report in better words.
+        if !self.traffic.was_reported(stream_id) {
+            self.server.reject(&self.peer, stream_id, words);
+        }
     }
 
     fn is_reset(&self) -> bool {

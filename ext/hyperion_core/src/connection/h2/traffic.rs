@@ -1,5 +1,6 @@
 //! What the gate has seen, for the tasks of the connection.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Traffic {
     /// Whether `malformed` has entries: what is looked at for each request.
     any_malformed: AtomicBool,
     malformed: Mutex<Vec<Malformed>>,
+    /// Streams whose rejection was reported already, before they are reset.
+    reported: Mutex<VecDeque<u32>>,
 }
 
 /// A stream that has to be reset for its head, or for its trailers.
@@ -49,6 +52,8 @@ pub(super) const CONTROL_EARNED: u32 = 4;
 const BYTES_FOR_CONTROL: usize = 1024;
 /// Malformed parts that may wait for their streams to be dealt with, before the peer is sent away.
 const MAX_MALFORMED: usize = 1024;
+/// Reports that are remembered until their resets are written. One that is forgotten is made again, in other words.
+const MAX_REPORTED: usize = 128;
 
 impl Default for Traffic {
     fn default() -> Self {
@@ -61,6 +66,7 @@ impl Default for Traffic {
             outflow: Outflow::default(),
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 }
@@ -110,6 +116,22 @@ impl Traffic {
     /// The control frames that were earned since the last call.
     pub(super) fn take_earned(&self) -> u32 {
         self.earned.swap(0, Relaxed)
+    }
+
+    /// The rejection of this stream was reported.
+    pub(super) fn reported(&self, stream_id: u32) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.len() == MAX_REPORTED {
+            reported.pop_front();
+        }
+        reported.push_back(stream_id);
+    }
+
+    /// Whether it was, asked when the reset is written.
+    pub(super) fn was_reported(&self, stream_id: u32) -> bool {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = reported.iter().position(|&other| other == stream_id);
+        position.is_some_and(|position| reported.remove(position).is_some())
     }
 
     /// A response was begun.

@@ -67,8 +67,8 @@ pub(super) async fn collect(
         }
         Err(Refusal::Body(BodyError::TimedOut | BodyError::Disconnected)) => responder.reset(Reason::CANCEL),
         Err(Refusal::Malformed) => {
-            responder.reset(Reason::PROTOCOL_ERROR);
             shared.reject(request.stream_id, MALFORMED_TRAILERS);
+            responder.reset(Reason::PROTOCOL_ERROR);
         }
         Err(Refusal::Storage(error)) => {
             let (stream_id, reason) = (request.stream_id, error.to_string());
@@ -99,8 +99,8 @@ pub(super) fn pass_on(request: Request, mut body: RecvStream, mut responder: Res
                 upload.restart();
             }
             if let Err(Refusal::Malformed) = upload.feed(feeder, timed).await {
-                control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
-                return shared.reject(stream_id, MALFORMED_TRAILERS);
+                shared.reject(stream_id, MALFORMED_TRAILERS);
+                return control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
             }
             discard(upload.body.body, answered).await;
         }
