@@ -26,6 +26,12 @@ RSpec.describe HyperionRs::Metrics do
     expect(metrics.snapshot).to include(cache_hits: 4)
   end
 
+  it "keeps what it counts by label apart from an app's number of that name" do
+    metrics.increment(:responses_status_total)
+    expect(metrics.snapshot[:responses_status_total]).to eq({})
+    expect(metrics.to_prometheus).not_to include("responses_status_total")
+  end
+
   it "counts responses by status and requests by worker" do
     2.times { metrics.increment_status(200) }
     metrics.increment_status("404")

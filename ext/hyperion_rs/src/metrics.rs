@@ -66,6 +66,10 @@ impl Metrics {
     fn snapshot(ruby: &Ruby, rb_self: &Self) -> Result<RHash, Error> {
         let Snapshot { numbers, dispatched, statuses, timers, others } = rb_self.counters().snapshot();
         let hash = ruby.hash_new();
+        // Before ours, which win.
+        for (name, value) in others {
+            hash.aset(ruby.to_symbol(&name), value)?;
+        }
         for (metric, value) in numbers {
             hash.aset(ruby.to_symbol(metric.name()), value)?;
         }
@@ -73,9 +77,6 @@ impl Metrics {
         hash.aset(ruby.to_symbol("responses_status_total"), ruby.hash_from_iter(statuses))?;
         for (timer, distribution) in timers {
             hash.aset(ruby.to_symbol(timer.name()), histogram(ruby, &distribution)?)?;
-        }
-        for (name, value) in others {
-            hash.aset(ruby.to_symbol(&name), value)?;
         }
         Ok(hash)
     }

@@ -10,6 +10,9 @@ use super::{Distribution, Metric, Metrics, Snapshot, Timer};
 
 /// Before every name.
 const PREFIX: &str = "hyperion_";
+/// Counted by labels.
+const DISPATCHED: &str = "requests_dispatch_total";
+const STATUSES: &str = "responses_status_total";
 
 impl Metrics {
     /// The media type of [`Metrics::to_prometheus`].
@@ -29,13 +32,13 @@ fn families(snapshot: &Snapshot) -> Vec<MetricFamily> {
     if !dispatched.is_empty() {
         let samples = dispatched.iter().map(|(id, &count)| counter(&[("worker_id", id)], count as f64));
         let help = "Requests that the application was called for, by process id.";
-        families.push(family("requests_dispatch_total", help, MetricType::COUNTER, samples.collect()));
+        families.push(family(DISPATCHED, help, MetricType::COUNTER, samples.collect()));
     }
     if !statuses.is_empty() {
         let samples =
             statuses.iter().map(|(status, count)| counter(&[("status", &status.to_string())], *count as f64));
         let help = "Final responses that were begun, by status.";
-        families.push(family("responses_status_total", help, MetricType::COUNTER, samples.collect()));
+        families.push(family(STATUSES, help, MetricType::COUNTER, samples.collect()));
     }
     families.extend(timers.iter().map(|(timer, distribution)| histogram(*timer, distribution)));
     let others = others.iter().filter(|(name, _)| is_name(name));
@@ -113,9 +116,15 @@ fn gauge(value: f64) -> Sample {
     Sample::from_gauge(gauge)
 }
 
-/// Whether it can be the rest of a name, after the prefix.
+/// Whether it can be the rest of a name, after the prefix: a scraper refuses everything if one name is there twice.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let is_ours = || {
+        let mut timers = Timer::ALL.into_iter().map(Timer::name);
+        [DISPATCHED, STATUSES].contains(&name)
+            || timers.any(|timer| name.strip_prefix(timer).is_some_and(|rest| rest.starts_with("_seconds")))
+    };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_plain) && !is_ours()
 }
 
 #[cfg(test)]
@@ -131,7 +140,9 @@ mod tests {
         metrics.count_status(200);
         metrics.count_dispatched("w\"1");
         metrics.add_named("cache_hits", 5);
-        metrics.add_named("no name", 5);
+        for name in ["no name", "requests_dispatch_total", "app_time_seconds", "app_time_seconds_count"] {
+            metrics.add_named(name, 7);
+        }
         metrics.observe(Timer::AppTime, Duration::from_millis(300));
         let text = metrics.to_prometheus();
         let lines: Vec<_> = text.lines().collect();
@@ -152,7 +163,7 @@ mod tests {
         ] {
             assert!(lines.contains(&line), "{line} in\n{text}");
         }
-        assert!(!text.contains("no name"));
+        assert!(!text.contains("no name") && !text.contains(" 7\n"), "{text}");
         for name in lines.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
             assert!(text.contains(&format!("# HELP {name} ")), "{name}");
         }
