@@ -167,6 +167,23 @@ async fn the_socket_has_what_is_left_of_the_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_chunked_body_that_is_not_over_does_not_end_the_connection() {
+    let mut harness = harness_with(|config| config.buffers.request_buffering = false);
+    let mut client = harness.text_client();
+    client
+        .send("POST /manual HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n6\r\nbefore\r\n")
+        .await;
+    let (ours, mut app) = sockets();
+    harness.exchange().await.responder.hijack(ours);
+    assert_eq!(read_exactly(&mut app, 6).await, "before");
+    // From here on nobody knows of chunks.
+    client.send("5\r\nafter\r\n").await;
+    assert_eq!(read_exactly(&mut app, 10).await, "5\r\nafter\r\n");
+    app.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    assert_eq!(client.answer().await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_a_response_by_hand_and_not_for_a_conversation() {
     for (request, seconds) in [(UPGRADING, 1), (GET, 30)] {
         let mut harness = harness();

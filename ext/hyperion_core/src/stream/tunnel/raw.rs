@@ -103,7 +103,8 @@ async fn to_application(
         moved.fetch_add(bytes.len() as u64, Relaxed);
     };
     if let Some(body) = body {
-        while let Some(bytes) = poll_fn(|cx| body.poll_read(cx)).await.map_err(|_| Abort::Disconnected)? {
+        // It ends early where the connection has left HTTP: the rest comes as it is.
+        while let Ok(Some(bytes)) = poll_fn(|cx| body.poll_read(cx)).await {
             pass(bytes).await;
         }
     }
