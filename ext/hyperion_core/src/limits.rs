@@ -6,6 +6,12 @@ use tokio::time::Instant;
 
 /// Bytes that a peer must move within a timeout for it to count as progress: a byte now and then does not.
 pub(crate) const MIN_PROGRESS: usize = 1024;
+/// Bytes a second that an upload brings at least, on average over a timeout, as long as it is collected: until it is
+/// whole, it holds a place in `max_in_flight`.
+const MIN_UPLOAD_RATE: u64 = 256;
+/// The time in which it brings at least as much again as it has brought: the more it holds of `spill_limit`, the sooner
+/// it is whole.
+const MAX_DOUBLING: Duration = Duration::from_secs(4 * 3600);
 
 /// Tells a transfer that moves from one that stalls or dribbles.
 #[derive(Debug)]
@@ -13,17 +19,26 @@ pub(crate) struct Stall {
     timeout: Duration,
     since: Instant,
     moved: usize,
+    /// Bytes that are progress.
+    enough: usize,
 }
 
 impl Stall {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Stall { timeout, since: Instant::now(), moved: 0 }
+        Stall { timeout, since: Instant::now(), moved: 0, enough: MIN_PROGRESS }
+    }
+
+    /// What has been collected of an upload is `bytes` long.
+    pub(crate) fn collected(&mut self, bytes: u64) {
+        let rate = MIN_UPLOAD_RATE.max(bytes / MAX_DOUBLING.as_secs());
+        let enough = rate.saturating_mul(self.timeout.as_secs());
+        self.enough = usize::try_from(enough).unwrap_or(usize::MAX).max(MIN_PROGRESS);
     }
 
     /// The peer moved `bytes`; true when that makes enough for patience to begin anew.
     pub(crate) fn progress(&mut self, bytes: usize) -> bool {
         self.moved += bytes;
-        let enough = self.moved >= MIN_PROGRESS;
+        let enough = self.moved >= self.enough;
         if enough {
             self.restart();
         }
@@ -131,6 +146,21 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_moves_the_faster_the_more_it_holds() {
+        let mut stall = Stall::new(Duration::from_secs(30));
+        stall.collected(0);
+        assert!(!stall.progress(256 * 30 - 1));
+        assert!(stall.progress(1));
+        stall.collected(1 << 30);
+        let share = (1 << 30) / (4 * 3600) * 30;
+        assert!(!stall.progress(share - 1));
+        assert!(stall.progress(1));
+        let mut hasty = Stall::new(Duration::from_millis(500));
+        hasty.collected(0);
+        assert!(!hasty.progress(MIN_PROGRESS - 1), "no timeout is so short that nothing is progress");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_dribble_is_no_progress() {

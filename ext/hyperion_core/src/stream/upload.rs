@@ -67,11 +67,14 @@ impl<S: Source> Upload<S> {
         let server = self.server.clone();
         let patience = server.config.timeouts.body;
         let mut collector = Collector::new(server.config.buffers.request, server.spill.clone());
+        let mut collected = 0;
         loop {
+            self.stall.collected(collected);
             let next = timeout_at(self.stall.deadline(), self.next()).await;
             let Some(chunk) = next.unwrap_or(Err(BodyError::TimedOut))? else { break };
             let size = chunk.len();
             stored(timeout(patience, collector.push(chunk)).await)?;
+            collected += size as u64;
             self.body.release(size);
         }
         let trailers = self.body.trailers().await?;

@@ -112,11 +112,27 @@ async fn a_body_that_moves_may_take_its_time() {
     let mut client = harness.client().await;
     client.open(1, &post("/echo")).await;
     for _ in 0..20 {
-        client.send(Frame::data(1, [0; 1024])).await;
+        client.send(Frame::data(1, [0; 8000])).await;
         tokio::time::sleep(seconds(20)).await;
     }
     client.send(Frame::data(1, []).end()).await;
-    assert_eq!(client.response(1).await.body.len(), 20 * 1024);
+    assert_eq!(client.response(1).await.body.len(), 20 * 8000);
+}
+
+/// One peer must not hold what all uploads share.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_collected_for_ever_is_a_body_that_stalls() {
+    let harness = harness();
+    let mut client = harness.client().await;
+    client.open(1, &post("/echo")).await;
+    let begin = Instant::now();
+    while begin.elapsed() < seconds(28) {
+        client.send(Frame::data(1, [0; 250])).await;
+        tokio::time::sleep(seconds(1)).await;
+    }
+    assert_eq!(client.reset_of(1).await, reason::CANCEL);
+    assert_elapsed(begin, 30);
+    harness.idle().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +347,7 @@ async fn a_peer_that_is_heard_of_is_not_pinged() {
     let mut client = harness.client().await;
     client.open(1, &post("/manual")).await;
     for _ in 0..20 {
-        client.send(Frame::data(1, [0; 1024])).await;
+        client.send(Frame::data(1, [0; 8000])).await;
         assert!(client.is_silent_for(seconds(15)).await);
     }
     client.send(Frame::data(1, []).end()).await;
