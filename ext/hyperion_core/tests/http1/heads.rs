@@ -106,3 +106,13 @@ async fn a_head_may_come_byte_by_byte() {
     }
     assert_eq!(client.answer().await.text(), "hello");
 }
+
+/// As over HTTP/2: not every client percent-encodes it.
+#[tokio::test(start_paused = true)]
+async fn utf8_in_a_target_is_what_the_client_wrote() {
+    let mut harness = harness();
+    let mut client = harness.text_client();
+    client.send("GET /manual/caf\u{e9}?\u{e9} HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let exchange = harness.exchange().await;
+    assert_eq!(exchange.request.target.as_str(), "/manual/caf\u{e9}?\u{e9}");
+}

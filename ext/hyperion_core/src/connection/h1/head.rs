@@ -120,8 +120,8 @@ impl HeadScanner {
         else {
             return Err(REQUEST_LINE);
         };
-        // A fragment would be dropped without a word.
-        let is_target = |&byte: &u8| byte.is_ascii_graphic() && byte != b'#';
+        // A fragment would be dropped without a word. Not every client percent-encodes UTF-8, which HTTP/2 bears as well.
+        let is_target = |&byte: &u8| (byte.is_ascii_graphic() && byte != b'#') || byte >= 0x80;
         if method.is_empty() || !method.iter().copied().all(is_token) {
             return Err(REQUEST_LINE);
         }
