@@ -10,7 +10,9 @@ module ConformanceHelper
   Transport = Struct.new(:name, :tls, :curl, :protocol)
   TRANSPORTS = [
     Transport.new("HTTP/2 over TLS", true, ["--http2"], "HTTP/2"),
-    Transport.new("HTTP/2 in clear", false, ["--http2-prior-knowledge"], "HTTP/2")
+    Transport.new("HTTP/2 in clear", false, ["--http2-prior-knowledge"], "HTTP/2"),
+    Transport.new("HTTP/1.1 over TLS", true, ["--http1.1"], "HTTP/1.1"),
+    Transport.new("HTTP/1.1 in clear", false, ["--http1.1"], "HTTP/1.1")
   ].freeze
 
   # For the group itself.
