@@ -15,6 +15,8 @@ UNLIMITED = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_http_proxy", 0),
+    # A Unix socket has none of its own.
+    ("grpc.default_authority", "localhost"),
 ]
 
 
