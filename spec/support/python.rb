@@ -5,41 +5,45 @@ require "fileutils"
 require "json"
 require_relative "child_process"
 
-# Python programs of spec/support/python. They run in a virtual environment with the packages of its requirements.txt,
-# made once for all checkouts, unless the system's Python has what they import.
+# Python programs of spec/support/python.
 module Python
   DIRECTORY = File.join(__dir__, "python")
-  REQUIREMENTS = File.join(DIRECTORY, "requirements.txt")
-  # Imports what the programs do.
-  TRIAL = ["python3", "-c", "import grpc, websockets.asyncio.client"].freeze
-  # The packages are downloaded.
-  INSTALL_WITHIN = 300
 
-  # Runs a program with arguments of JSON and answers what it prints, which is JSON too.
-  def python(program, *arguments, within: 60)
-    command = [Python.interpreter, File.join(DIRECTORY, program), *arguments.map { |value| JSON.generate(value) }]
-    result = ChildProcess.run(*command, within:)
-    raise ChildProcess::Failed, "#{program}: #{result.err}#{result.out}" unless result.status.success?
+  # A virtual environment with the packages of a file of requirements, made once for all checkouts, unless the system's
+  # Python has what the programs import.
+  class Environment
+    # The packages are downloaded.
+    INSTALL_WITHIN = 300
 
-    JSON.parse(result.out, symbolize_names: true)
-  end
+    def initialize(imports:, requirements:)
+      @imports = imports
+      @requirements = File.join(DIRECTORY, requirements)
+    end
 
-  class << self
     # The Python that runs them. What fails is not tried again.
     def interpreter
       raise @failure if @failure
 
-      @interpreter ||= ChildProcess.run(*TRIAL).status.success? ? TRIAL.first : installed
+      @interpreter ||= works?("import #{@imports}") ? "python3" : installed
     rescue ChildProcess::Failed => e
       raise @failure = e
     end
 
+    # Whether there is one, or can be: Debian sid in bin/matrix has neither the network nor venv.
+    def possible?
+      works?("import #{@imports}") || works?("import ensurepip, venv")
+    end
+
     private
+
+    def works?(program)
+      ChildProcess.run("python3", "-c", program).status.success?
+    end
 
     def installed
       exclusively do
         install unless File.exist?(complete)
-        File.join(environment, "bin/python")
+        File.join(directory, "bin/python")
       end
     end
 
@@ -53,10 +57,10 @@ module Python
     end
 
     def install
-      FileUtils.rm_rf(environment)
-      run("python3", "-m", "venv", environment)
-      run(File.join(environment, "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
-          "--requirement", REQUIREMENTS)
+      FileUtils.rm_rf(directory)
+      run("python3", "-m", "venv", directory)
+      run(File.join(directory, "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
+          "--requirement", @requirements)
       FileUtils.touch(complete)
     end
 
@@ -68,20 +72,32 @@ module Python
     end
 
     # One for each Python and each set of packages.
-    def environment
-      @environment ||= begin
+    def directory
+      @directory ||= begin
         version = ChildProcess.run("python3", "-VV").out
-        File.join(cache, "python-#{Digest::SHA256.hexdigest(version + File.read(REQUIREMENTS))[0, 12]}")
+        File.join(cache, "python-#{Digest::SHA256.hexdigest(version + File.read(@requirements))[0, 12]}")
       end
     end
 
     # Written last.
     def complete
-      File.join(environment, "complete")
+      File.join(directory, "complete")
     end
 
     def cache
       File.join(ENV.fetch("XDG_CACHE_HOME") { File.expand_path("~/.cache") }, "hyperion-rs")
     end
+  end
+
+  CLIENTS = Environment.new(imports: "grpc, websockets.asyncio.client", requirements: "requirements.txt")
+  AUTOBAHN = Environment.new(imports: "kosoku", requirements: "autobahn.txt")
+
+  # Runs a program with arguments of JSON and answers what it prints, which is JSON too.
+  def python(program, *arguments, environment: CLIENTS, within: 60)
+    command = [environment.interpreter, File.join(DIRECTORY, program), *arguments.map { |value| JSON.generate(value) }]
+    result = ChildProcess.run(*command, within:)
+    raise ChildProcess::Failed, "#{program}: #{result.err}#{result.out}" unless result.status.success?
+
+    JSON.parse(result.out, symbolize_names: true)
   end
 end
