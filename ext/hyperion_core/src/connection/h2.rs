@@ -234,7 +234,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Ok(request) => request,
             Err(malformed) => {
                 reply::refuse(&mut reply, malformed);
-                if !self.rejections.allow(1) {
+                if malformed != Malformed::Target && !self.rejections.allow(1) {
                     shared.traffic.violate(Reason::ENHANCE_YOUR_CALM);
                 }
                 return shared.reject(stream_id, &malformed.to_string());

@@ -67,7 +67,6 @@ async fn requests_that_no_browser_makes() {
         let head = block(heads[number as usize % heads.len()]);
         client.send(Frame::headers(stream(number), head).end()).await;
         assert_eq!(client.response(stream(number)).await.status, 400);
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_patience_pays(harness, client).await;
 }

@@ -224,7 +224,12 @@ impl FrameGate {
         }
         let part = if malformed { part } else { Part::Target };
         let bearable = self.traffic.add_malformed(Malformed { stream_id, part });
-        if bearable && self.malformed.allow(1) { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
+        // A bad target is answered, and costs what any small request does.
+        if bearable && (part == Part::Target || self.malformed.allow(1)) {
+            Ok(())
+        } else {
+            Err(Reason::ENHANCE_YOUR_CALM)
+        }
     }
 
     /// Looks at whole frames, and says how many bytes they are. Only DATA passes in parts.
