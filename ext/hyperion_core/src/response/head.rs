@@ -2,7 +2,7 @@
 //! the reactor without copying a value.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SERVER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SERVER, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use thiserror::Error;
 
@@ -218,12 +218,14 @@ fn is_control(byte: u8) -> bool {
     (byte < b' ' && byte != b'\t') || byte == 0x7f
 }
 
+/// `te` is a request's, and one that the `h2` crate refuses to send.
 fn is_connection_specific(name: &HeaderName) -> bool {
     const KEEP_ALIVE: &str = "keep-alive";
     const PROXY_CONNECTION: &str = "proxy-connection";
     *name == CONNECTION
         || *name == TRANSFER_ENCODING
         || *name == UPGRADE
+        || *name == TE
         || *name == KEEP_ALIVE
         || *name == PROXY_CONNECTION
 }
@@ -250,7 +252,7 @@ mod tests {
     #[test]
     fn connection_specific_fields_are_dropped() {
         let mut head = Head::new(StatusCode::OK);
-        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"] {
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"] {
             head.push(HeaderName::from_static(name), b"x").unwrap();
         }
         let (_, map) = head.into_response(Some(&HeaderValue::from_static("s")), Some(7));
