@@ -73,10 +73,20 @@ module Bench
       APP = "hello"
       SERVERS = %w[hyperion-rs nginx].freeze
       COUNT = 10_000
+      # With those of the others, and files.
+      DESCRIPTORS = COUNT + 1000
 
       def once? = true
 
-      def environment = { "HYPERION_RS_MAX_CONNECTIONS" => (COUNT + 1000).to_s }
+      # The server and the client have as many open.
+      def prepare
+        most = Process.getrlimit(Process::RLIMIT_NOFILE).last
+        raise Failure, "--cases idle needs #{DESCRIPTORS} descriptors, ulimit -Hn is #{most}" if most < DESCRIPTORS
+
+        Process.setrlimit(Process::RLIMIT_NOFILE, most)
+      end
+
+      def environment = { "HYPERION_RS_MAX_CONNECTIONS" => DESCRIPTORS.to_s }
 
       def measure(visit)
         load = Loads::Closed.new(8, 32)
