@@ -7,8 +7,8 @@ module Bench
   class Targets
     HEADINGS = %w[measure target measured].freeze
     OURS = "hyperion-rs"
-    # The threads that are not Ruby's.
-    NATIVE_THREAD = /\Ahyperion-/
+    # The threads that are not Ruby's; its workers are `hyperion-rs N`.
+    NATIVE_THREAD = /\Ahyperion-(?!rs\b)/
 
     def initialize(rows, cases)
       @rows = rows.to_h { |row| [row.fetch_values(:app, :load, :server), row] }
@@ -68,7 +68,7 @@ module Bench
     def alone(app) = @cases[["alone #{app}", OURS]]
 
     def quotient(ours, other)
-      ours.fdiv(other).round(2) if ours && other
+      ours.fdiv(other).round(2) if ours && other&.positive?
     end
 
     def to_nginx(name) = quotient(@cases[[name, OURS]], @cases[[name, "nginx"]])

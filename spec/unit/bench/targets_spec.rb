@@ -19,8 +19,9 @@ RSpec.describe Bench::Targets do
 
   it "takes the app's own time, and that of the core's threads, from the Ruby threads" do
     # 3 µs for hello and 10 µs for headers are the apps'.
-    rows = [row("hello", "-c1 -m100", "hyperion-rs", cpu_by_thread: { "hyperion-io" => 9.0, "worker" => 7.0 }),
-            row("headers", "-c1 -m100", "hyperion-rs", cpu_by_thread: { "hyperion-io" => 9.0, "worker" => 16.4 })]
+    rows = [row("hello", "-c1 -m100", "hyperion-rs", cpu_by_thread: { "hyperion-io" => 9.0, "hyperion-rs 1" => 7.0 }),
+            row("headers", "-c1 -m100", "hyperion-rs",
+                cpu_by_thread: { "hyperion-io" => 9.0, "hyperion-rs 1" => 16.4 })]
     cases = [kase("alone hello", "hyperion-rs", 1e6 / 3), kase("alone headers", "hyperion-rs", 1e5)]
 
     expect(measured(rows, cases, "Ruby threads above the app")).to eq(4.0)
