@@ -22,7 +22,7 @@ module Bench
       raise Failure, "unexpected argument #{rest.first}" if rest.any?
 
       # What names nothing is said before anything is built.
-      [contestants, cases, client?]
+      [contestants, cases, apps.map { |app| loads(app) }]
     rescue OptionParser::ParseError => e
       raise Failure, e.message
     end
