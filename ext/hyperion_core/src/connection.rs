@@ -33,15 +33,13 @@ where
 {
     let guess = Box::pin(guess(Rewind::new(io), settled, server.clone(), permit.clone()));
     async move {
-        match guess.await {
-            Some((io, Guess::Http2)) => {
-                Box::pin(h2::serve(io, peer, server, permit, accepted)).await;
-            }
-            Some((io, Guess::Http1)) => {
-                let (io, first) = io.into_parts();
-                Box::pin(h1::serve(io, first, peer, server, permit)).await;
-            }
-            None => {}
+        // In a statement of its own: what a match looks at would be kept, with all its room, for as long as its arms run.
+        let Some((io, guess)) = guess.await else { return };
+        if guess == Guess::Http2 {
+            Box::pin(h2::serve(io, peer, server, permit, accepted)).await;
+        } else {
+            let (io, first) = io.into_parts();
+            Box::pin(h1::serve(io, first, peer, server, permit)).await;
         }
     }
 }

@@ -13,6 +13,7 @@ mod flow;
 mod handshake;
 mod heads;
 mod hijack;
+mod idle;
 mod limits;
 mod metrics;
 mod model;
