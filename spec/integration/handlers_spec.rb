@@ -22,7 +22,7 @@ RSpec.describe "handlers" do
   %w[hyperion_rs hyperion-rs HyperionRs].each do |name|
     it "serves with rackup -s #{name}, in cleartext" do
       server = start_server(app:, via: name)
-      expect(server.out).to match(/ \(h2c, http\/1\.1\) — Ruby #{RUBY_VERSION}, Rack \d\.\d, threads 4:16$/)
+      expect(server.out).to match(%r{ \(h2c, http/1\.1\) — Ruby #{RUBY_VERSION}, Rack \d\.\d, threads 4:16$})
       expect(seen(curl(server.url("/")))).to include("SERVER_PROTOCOL" => "HTTP/2", "rack.url_scheme" => "http")
     end
   end
