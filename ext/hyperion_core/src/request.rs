@@ -107,7 +107,7 @@ impl Request {
         headers.remove(HOST);
         // The body is handed on without it.
         headers.remove(TRANSFER_ENCODING);
-        let target = validate::target(&method, uri.into_parts().path_and_query, false)?;
+        let target = validate::h1_target(&method, uri)?;
         Ok(Request {
             method,
             target,

@@ -1,6 +1,8 @@
 //! The rules of RFC 9113, section 8, that the h2 crate leaves to its user. A request that breaks one is malformed:
 //! its stream is reset with PROTOCOL_ERROR and the application never sees it.
 
+use std::str::FromStr;
+
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -23,6 +25,8 @@ pub(crate) enum Malformed {
     NoAuthority,
     #[error(":authority has user information")]
     UserInfo,
+    #[error("the port of :authority or host is none")]
+    Port,
     #[error(":authority and host differ")]
     HostMismatch,
     #[error(":path is missing")]
@@ -42,12 +46,8 @@ pub(super) fn fields(headers: &HeaderMap) -> Result<(), Malformed> {
 pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let digits = value.as_bytes();
-    if values.next().is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Malformed::ContentLength);
-    }
-    let number = value.to_str().ok().and_then(|digits| digits.parse().ok());
-    number.map(Some).ok_or(Malformed::ContentLength)
+    let length = number(value.as_bytes()).filter(|_| values.next().is_none());
+    length.map(Some).ok_or(Malformed::ContentLength)
 }
 
 /// RFC 9113, section 8.3.1: `:authority`, else one `host`; both only when equal; no user information.
@@ -68,7 +68,25 @@ pub(super) fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Resu
         }
         (None, None) => return Err(Malformed::NoAuthority),
     };
-    if authority.as_bytes().contains(&b'@') { Err(Malformed::UserInfo) } else { Ok(authority) }
+    if authority.as_bytes().contains(&b'@') {
+        return Err(Malformed::UserInfo);
+    }
+    if has_port_or_none(authority.as_bytes()) { Ok(authority) } else { Err(Malformed::Port) }
+}
+
+/// RFC 3986, section 3.2.3: what follows the host is a number, or nothing.
+fn has_port_or_none(authority: &[u8]) -> bool {
+    let Some(colon) = memchr::memrchr(b':', authority) else { return true };
+    let digits = &authority[colon + 1..];
+    // The last colon may be one of an IPv6 address.
+    digits.is_empty() || digits.ends_with(b"]") || number::<u16>(digits).is_some()
+}
+
+/// A number of decimal digits alone.
+fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 wants one `host`; the authority of an absolute target wins over it.
@@ -86,6 +104,18 @@ pub(super) fn h1_authority(
         Some(_) if method == Method::CONNECT => Ok(host),
         Some(_) if !matches!(uri.scheme_str(), Some("http" | "https")) => Err(Malformed::Path),
         Some(named) => authority(Some(named), &HeaderMap::new()),
+    }
+}
+
+/// RFC 9112, section 3.2.2: of an absolute target the path may be empty, before a query too.
+pub(super) fn h1_target(method: &Method, uri: Uri) -> Result<PathAndQuery, Malformed> {
+    let is_absolute = uri.authority().is_some();
+    let path = uri.into_parts().path_and_query;
+    match path {
+        Some(query) if is_absolute && query.as_str().starts_with('?') => {
+            PathAndQuery::try_from(format!("/{}", query.as_str())).map_err(|_| Malformed::Path)
+        }
+        path => target(method, path, false),
     }
 }
 
@@ -148,8 +178,25 @@ mod tests {
         assert_eq!(twice, Err(Malformed::HostMismatch));
         assert_eq!(authority(None, &headers(&[])), Err(Malformed::NoAuthority));
         assert_eq!(authority(None, &headers(&[("host", "")])), Err(Malformed::NoAuthority));
+        for good in ["a.test:", "a.test:65535", "[::1]", "[::1]:80", "[::1]:"] {
+            assert_eq!(authority(None, &headers(&[("host", good)])).unwrap(), good);
+        }
+        for bad in ["a.test:b", "a.test:65536", "a.test:8a", "[::1]:x"] {
+            assert_eq!(authority(None, &headers(&[("host", bad)])), Err(Malformed::Port), "{bad:?}");
+        }
         let user = Authority::from_static("user@example.org");
         assert_eq!(authority(Some(&user), &headers(&[])), Err(Malformed::UserInfo));
+    }
+
+    #[test]
+    fn an_absolute_target_may_have_no_path() {
+        let path = |uri: &'static str| h1_target(&Method::GET, Uri::from_static(uri));
+        for (uri, expected) in
+            [("http://a", "/"), ("http://a?b", "/?b"), ("http://a/b?c", "/b?c"), ("/b", "/b")]
+        {
+            assert_eq!(path(uri).unwrap().as_str(), expected, "{uri:?}");
+        }
+        assert_eq!(path("*"), Err(Malformed::Path));
     }
 
     #[test]

@@ -49,11 +49,13 @@ async fn the_host_is_named_once() {
         "host: a b\r\n",
         "host: u@a\r\n",
         "host:\r\n",
+        "host: a:b\r\n",
+        "host: a:65536\r\n",
     ] {
         let request = format!("GET /manual HTTP/1.1\r\n{fields}\r\n");
         assert_eq!(refused(&mut harness, &request).await, 400, "{fields:?}");
     }
-    for target in ["ftp://a/manual", "a.test", "*", "http://u@a/manual", "manual", ":/manual"] {
+    for target in ["ftp://a/manual", "a.test", "*", "http://u@a/manual", "manual", "?manual", ":/manual"] {
         let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(refused(&mut harness, &request).await, 400, "{target:?}");
     }
