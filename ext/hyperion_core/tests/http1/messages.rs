@@ -92,6 +92,12 @@ async fn http_1_0_closes_unless_it_is_asked_not_to() {
     client.send("GET /stream/40000 HTTP/1.0\r\nconnection: keep-alive\r\nhost: a\r\n\r\n").await;
     let answer = client.answer().await;
     assert_eq!((answer.field("transfer-encoding"), answer.body.len()), (None, 40000));
+    assert!(answer.closes(), "{:?}", answer.fields);
+    client.assert_closed().await;
+
+    let mut client = harness.text_client();
+    client.send("GET / HTTP/1.0\r\nconnection: close, keep-alive\r\n\r\n").await;
+    assert!(client.answer().await.closes());
     client.assert_closed().await;
 }
 
@@ -112,6 +118,8 @@ async fn the_target_says_what_is_asked_of_whom() {
         assert_eq!(client.answer().await.status, 500);
     }
     let mut client = harness.text_client();
+    client.send("GET http://a?b HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(client.answer().await.text(), "hello");
     client.send("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 200);
     client.send("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n").await;

@@ -84,6 +84,14 @@ async fn an_informational_status_is_no_response() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_that_nobody_knows_has_a_reason_all_the_same() {
+    let mut harness = harness();
+    let (mut client, exchange) = open(&mut harness, "GET").await;
+    exchange.responder.respond_empty(Head::new(StatusCode::from_u16(599).unwrap()));
+    assert_eq!(client.line().await, "HTTP/1.1 599 Unknown");
+}
+
+#[tokio::test(start_paused = true)]
 async fn pieces_leave_as_they_are_made() {
     let mut harness = harness();
     let (mut client, exchange) = open(&mut harness, "GET").await;

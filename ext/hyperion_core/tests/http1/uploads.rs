@@ -113,6 +113,27 @@ async fn a_streamed_body_is_read_as_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_connection_outlives_a_streamed_body_that_was_read_to_its_end() {
+    let mut harness = harness_with(|config| config.buffers.request_buffering = false);
+    let mut client = harness.text_client();
+    for (fields, rest) in [
+        ("content-length: 3\r\n", "abc"),
+        ("transfer-encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+        ("transfer-encoding: chunked\r\n", "3\r\nabc\r\n0\r\na: b\r\n\r\n"),
+    ] {
+        client.send(post(fields)).await;
+        let exchange = harness.exchange().await;
+        let body = incoming(exchange.body);
+        client.send(rest).await;
+        assert_eq!(read(&body).await.unwrap().unwrap(), "abc");
+        assert!(read(&body).await.unwrap().is_none());
+        exchange.responder.respond_empty(ok());
+        assert!(!client.answer().await.closes(), "{fields:?}");
+    }
+    client.assert_usable().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unread_body_stays_with_the_client() {
     let mut harness = harness_with(|config| config.buffers.request_buffering = false);
     let mut client = harness.text_client();

@@ -9,10 +9,11 @@ use h2::Reason;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use hyper::body::{Body, Incoming as HyperBody};
+use hyper::ext::ReasonPhrase;
 use thiserror::Error;
 
 use super::Shared;
-use super::line::{Answer, H1Reply};
+use super::line::{Answer, H1Reply, Line};
 use super::outlet::{OutgoingBody, Piece, chute};
 use crate::body::{BodyError, RequestBody, incoming};
 use crate::handler::Exchange;
@@ -33,7 +34,8 @@ pub(super) struct Cut;
 /// What the response to a request depends on.
 struct Facts {
     is_head: bool,
-    /// An HTTP/1.0 client asked for another request's turn.
+    is_http_10: bool,
+    /// The client will send another request, or would not mind; an HTTP/1.0 client has to say so.
     keeps_alive: bool,
 }
 
@@ -82,7 +84,8 @@ async fn dispatch(request: Request, body: HyperBody, responder: Responder, share
     if request.content_length.is_some_and(|length| length > max) {
         return responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let upload = Upload::new(BodySource { body, trailers: None }, shared.server.clone());
+    let source = BodySource { body, trailers: None, line: shared.line.clone() };
+    let upload = Upload::new(source, shared.server.clone());
     if shared.server.config.buffers.request_buffering && !request.is_grpc() {
         collect(request, upload, responder, shared).await;
     } else {
@@ -100,7 +103,6 @@ async fn collect(
 ) {
     match upload.collect().await {
         Ok(collected) => {
-            shared.line.end_upload();
             responder.queue();
             let exchange = Exchange { request, body: RequestBody::Collected(collected), responder };
             shared.server.handler.handle(exchange);
@@ -122,7 +124,6 @@ fn pass_on(request: Request, mut upload: Upload<BodySource>, mut responder: Resp
     let timed = !request.is_grpc();
     let (expects_continue, answered) = (request.expects_continue(), responder.answered());
     responder.keep_claim(&incoming);
-    let line = shared.line.clone();
     tokio::spawn(async move {
         let feed = async {
             if expects_continue {
@@ -131,9 +132,8 @@ fn pass_on(request: Request, mut upload: Upload<BodySource>, mut responder: Resp
                 }
                 upload.restart();
             }
-            if upload.feed(feeder, timed).await.is_ok() && upload.body.is_at_end() {
-                line.end_upload();
-            }
+            // What went wrong, the reader knows.
+            let _ = upload.feed(feeder, timed).await;
         };
         // Nobody reads after the response: the rest is not waited for.
         tokio::select! {
@@ -148,18 +148,17 @@ fn pass_on(request: Request, mut upload: Upload<BodySource>, mut responder: Resp
 struct BodySource {
     body: HyperBody,
     trailers: Option<HeaderMap>,
-}
-
-impl BodySource {
-    fn is_at_end(&self) -> bool {
-        self.body.is_end_stream()
-    }
+    line: Arc<Line>,
 }
 
 impl Source for BodySource {
     async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
         loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await?;
+            let Some(frame) = poll_fn(|cx| Pin::new(&mut self.body).poll_frame(cx)).await else {
+                // Before the reader hears of it, who may answer at once.
+                self.line.end_upload();
+                return None;
+            };
             let Ok(frame) = frame else { return Some(Err(BodyError::Disconnected)) };
             match frame.into_data() {
                 Ok(bytes) => return Some(Ok(bytes)),
@@ -178,9 +177,11 @@ impl Source for BodySource {
 impl Facts {
     fn of(parts: &http::request::Parts) -> Self {
         let is_http_10 = parts.version == Version::HTTP_10;
+        let says = |token| has_token(parts.headers.get_all(CONNECTION), token);
         Facts {
             is_head: parts.method == Method::HEAD,
-            keeps_alive: is_http_10 && has_token(parts.headers.get_all(CONNECTION), b"keep-alive"),
+            is_http_10,
+            keeps_alive: !says(b"close") && (!is_http_10 || says(b"keep-alive")),
         }
     }
 }
@@ -210,11 +211,22 @@ fn compose(
     let (length, is_empty) = (prepared.length, prepared.body.is_empty());
     let mut response = hyper::Response::new(body(prepared.body, length, record, shared));
     *response.status_mut() = prepared.status;
+    if prepared.status.canonical_reason().is_none() {
+        // What the encoder would say, `<none>`, looks like a fault.
+        response.extensions_mut().insert(ReasonPhrase::from_static(b"Unknown"));
+    }
     *response.headers_mut() = prepared.fields;
     // A request whose rest nobody reads could be followed by anything.
-    if wants_close || shared.is_draining() || shared.line.is_uploading() {
+    if facts.is_http_10 {
+        // Of a response in HTTP/1.1 the encoder says that it keeps the connection, whatever is said here.
+        *response.version_mut() = Version::HTTP_10;
+    }
+    let closes = wants_close || shared.is_draining() || shared.line.is_uploading();
+    // In HTTP/1.0 the end of the connection is the end of a body whose length is not known.
+    let has_end = !facts.is_http_10 || length.is_some() || is_empty;
+    if closes || !facts.keeps_alive || !has_end {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    } else if facts.keeps_alive && (length.is_some() || is_empty) {
+    } else if facts.is_http_10 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     }
     shared.line.begin_answer();
