@@ -2,7 +2,10 @@
 //! the application's. The supervisor is told, and the end of a `serve` sees to it itself.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{AcqRel, Relaxed},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyperion_core::metrics::Metrics;
@@ -36,12 +39,14 @@ impl Errands {
 
     /// Whether somebody is to be told that there is something to do; once until somebody begins.
     pub(crate) fn ring(&self) -> bool {
-        !self.rung.swap(true, Relaxed)
+        // Whoever begins later sees what there is to do by now.
+        !self.rung.swap(true, AcqRel)
     }
 
     /// Nobody could be told, or somebody begins.
     pub(crate) fn unring(&self) {
-        self.rung.store(false, Relaxed);
+        // Not a mere store: what was to be done when somebody found it rung must be seen from here on.
+        self.rung.swap(false, AcqRel);
     }
 
     /// A slot is to be given back.
