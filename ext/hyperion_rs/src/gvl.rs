@@ -17,12 +17,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use magnus::rb_sys::{AsRawValue, protect};
+use magnus::value::ReprValue;
 use magnus::{Error, Ruby, TypedData};
 
 /// Has magnus look up the Ruby class of a type now. It does so at the first use otherwise, behind a lock that it holds
 /// while it calls Ruby: a second thread that came to that lock with the GVL would stop the process for good.
 pub(crate) fn settle_class<T: TypedData>(ruby: &Ruby) {
     T::class(ruby);
+}
+
+/// Keeps a Ruby object alive up to here: the garbage collector sees it on the stack or in a register. A reference into
+/// what it wraps is no such thing.
+pub(crate) fn keep<T: ReprValue>(object: T) {
+    std::hint::black_box(object);
 }
 
 /// Waits for a future without the GVL. Ruby's interrupts (`Thread#kill`, `Thread#raise`, signals) are served while it

@@ -107,7 +107,9 @@ impl Site {
         self.errands.unring();
         let Some(roots) = self.roots(ruby) else { return Ok(0) };
         // What ends this thread leaves the rest to another one.
-        self.errands.run(ruby, &roots, &self.metrics).inspect_err(|_| self.ring())
+        let tended = self.errands.run(ruby, &roots, &self.metrics).inspect_err(|_| self.ring());
+        gvl::keep(roots);
+        tended
     }
 
     /// Whether all that was taken before this turn is done.

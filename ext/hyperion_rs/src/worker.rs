@@ -76,9 +76,12 @@ impl Worker<'_> {
         // A site that has closed dropped its application: its clients are gone, or get a 500.
         let Some(roots) = site.roots(self.ruby) else { return Ok(()) };
         let visit = Visit { ruby: self.ruby, site: &site, roots: &roots, home: self.home };
-        match task {
+        let performed = match task {
             Task::Serve(exchange) => visit.serve(*exchange),
             Task::Finished(id, outcome) => visit.finished(id, outcome),
-        }
+        };
+        // The site may have been closed meanwhile.
+        gvl::keep(roots);
+        performed
     }
 }
