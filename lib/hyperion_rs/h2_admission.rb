@@ -10,9 +10,9 @@ module HyperionRs
     # The Rust side, which connections ask without Ruby.
     attr_reader :native
 
-    # `max` is a positive Integer; `max_total_streams` is another name for it.
+    # `max` is a positive Integer, or nil for no cap; `max_total_streams` is another name for it.
     def initialize(max = nil, max_total_streams: max)
-      unless max_total_streams.is_a?(Integer) && max_total_streams.positive?
+      unless max_total_streams.nil? || (max_total_streams.is_a?(Integer) && max_total_streams.positive?)
         raise ArgumentError, "max must be a positive Integer: #{max_total_streams.inspect}"
       end
 
@@ -28,6 +28,11 @@ module HyperionRs
     # Gives a slot back. With none taken it does nothing.
     def release
       @native.release
+    end
+
+    # Whether connections may ask the Rust side: not where a subclass or the object itself has methods of its own.
+    def plain?
+      %i[admit release].all? { |name| method(name).owner.equal?(H2Admission) }
     end
 
     # `{ in_flight:, rejected:, max: }`

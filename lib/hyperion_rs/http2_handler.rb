@@ -87,7 +87,7 @@ module HyperionRs
     end
 
     def build_native(h2_admission)
-      admission = h2_admission.is_a?(H2Admission) ? h2_admission.native : h2_admission
+      admission = h2_admission.is_a?(H2Admission) && h2_admission.plain? ? h2_admission.native : h2_admission
       metrics = @runtime.metrics
       metrics = metrics.native if metrics.is_a?(Metrics)
       Native::Handler.new(@app, @preferences.native_settings(@settings.to_h), @logger, metrics, admission)

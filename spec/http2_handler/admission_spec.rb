@@ -15,6 +15,13 @@ RSpec.describe HyperionRs::H2Admission do
     expect(described_class.new(max_total_streams: 5).stats).to eq(in_flight: 0, rejected: 0, max: 5)
   end
 
+  it "has no cap when the maximum is nil, and counts all the same" do
+    admission = described_class.new(max_total_streams: nil)
+    expect(Array.new(100) { admission.admit }).to all(be(true))
+    99.times { admission.release }
+    expect(admission.stats).to eq(in_flight: 1, rejected: 0, max: nil)
+  end
+
   it "never has fewer than none in flight" do
     admission = described_class.new(1)
     3.times { admission.release }
@@ -22,7 +29,7 @@ RSpec.describe HyperionRs::H2Admission do
   end
 
   it "refuses a maximum that is none" do
-    [nil, 0, -1, "5", 1.5].each { |max| expect { described_class.new(max) }.to raise_error(ArgumentError, /max/) }
+    [0, -1, "5", 1.5].each { |max| expect { described_class.new(max) }.to raise_error(ArgumentError, /max/) }
   end
 
   it "is exact between threads" do
@@ -161,6 +168,24 @@ RSpec.describe HyperionRs::Http2Handler, "h2_admission" do
       client = connect(listen(handler(app, h2_admission: admission)))
       expect(get(client)).to eq(500)
       eventually("its line") { logger.lines.any? { |line| line[:error] == "confused" } }
+    end
+  end
+
+  context "with an H2Admission that was changed" do
+    it "asks a subclass's own methods" do
+      admission = Class.new(HyperionRs::H2Admission) { def admit = false }.new(5)
+      client = connect(listen(handler(app, h2_admission: admission)))
+      client.write(Frames.headers(1))
+      expect(client.wait_for_reset(1)).to eq(:refused_stream)
+    end
+
+    it "asks the object's own methods" do
+      admission = HyperionRs::H2Admission.new(5)
+      released = 0
+      admission.define_singleton_method(:release) { super().tap { released += 1 } }
+      client = connect(listen(handler(app, h2_admission: admission)))
+      expect(get(client)).to eq(200)
+      eventually("its release") { released == 1 && admission.stats[:in_flight].zero? }
     end
   end
 

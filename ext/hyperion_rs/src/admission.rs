@@ -19,8 +19,9 @@ pub(crate) struct NativeAdmission(Arc<Admission>);
 impl magnus::DataTypeFunctions for NativeAdmission {}
 
 impl NativeAdmission {
-    fn new(max: usize) -> Self {
-        NativeAdmission(Admission::new(max))
+    /// Without a maximum there is no cap.
+    fn new(max: Option<usize>) -> Self {
+        NativeAdmission(max.map_or_else(Admission::unlimited, Admission::new))
     }
 
     fn admit(&self) -> bool {
@@ -35,7 +36,8 @@ impl NativeAdmission {
         let stats = ruby.hash_new();
         stats.aset(ruby.to_symbol("in_flight"), rb_self.0.in_flight())?;
         stats.aset(ruby.to_symbol("rejected"), rb_self.0.rejected())?;
-        stats.aset(ruby.to_symbol("max"), rb_self.0.max())?;
+        let max = Some(rb_self.0.max()).filter(|&max| max != usize::MAX);
+        stats.aset(ruby.to_symbol("max"), max)?;
         Ok(stats)
     }
 }
