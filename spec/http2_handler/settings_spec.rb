@@ -32,6 +32,11 @@ RSpec.describe HyperionRs::Http2Handler, "h2_settings" do
     expect(advertised(handler(h2_settings: { "max_concurrent_streams" => 9 }))).to include(3 => 9)
   end
 
+  it "skips what is no name" do
+    expect(advertised(handler(h2_settings: { 0x3 => 9, nil => 9 }))).to include(3 => 128)
+    expect(warnings.map { |line| line[:setting] }).to eq([0x3, nil])
+  end
+
   it "skips a setting that it does not know" do
     expect(advertised(handler(h2_settings: { enable_push: 1, max_concurrent_streams: 9 }))).to include(3 => 9)
     expect(warnings).to eq([{ level: :warn, message: "unknown h2 setting; skipping", setting: :enable_push }])

@@ -9,7 +9,7 @@ module HyperionRs
       def initialize(given, logger)
         @logger = logger
         @values = (given || {}).each_with_object({}) do |(key, value), values|
-          name = key.to_sym
+          name = key.to_s.to_sym
           next if value.nil?
           next unknown(key) unless SETTINGS_KEY_MAP.key?(name)
 
