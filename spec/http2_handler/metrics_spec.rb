@@ -71,6 +71,34 @@ RSpec.describe HyperionRs::Http2Handler, "metrics" do
     expect(metrics[[:status, 200]]).to eq(1)
   end
 
+  it "tells an object with the four methods of connections and requests while they are there" do
+    gate = Thread::Queue.new
+    client = connect(listen(handler(->(_env) { [200, {}, [gate.pop]] })))
+    eventually("the connection") { metrics[:connections_active] == 1 && metrics[:connections_accepted] == 1 }
+    client.write(Frames.headers(1))
+    eventually("the request") { metrics[:requests_in_flight] == 1 && metrics[:requests_total] == 1 }
+    gate << "done"
+    client.wait_for_end(1)
+    eventually("its end") { metrics[:requests_in_flight].zero? }
+  end
+
+  it "tells it of requests that go no further while the connection stays, whatever the level of the log" do
+    logger.define_singleton_method(:level) { Logger::ERROR }
+    entered, gate = Array.new(2) { Thread::Queue.new }
+    app = ->(_env) { (entered << true) && [200, {}, [gate.pop]] }
+    client = connect(listen(handler(app, h2_admission: HyperionRs::H2Admission.new(1))))
+    client.write(Frames.headers(1))
+    entered.pop
+    client.write(Frames.headers(3))
+    expect(client.wait_for_reset(3)).to eq(:refused_stream)
+    eventually("the refusal") { metrics[:h2_streams_refused] == 1 }
+    client.write(Frames.headers(5, Frames.request(fields: { "te" => "gzip" })))
+    expect(client.wait_for_reset(5)).to eq(:protocol_error)
+    eventually("the rejection") { metrics[:requests_rejected] == 1 }
+    gate << "done"
+    client.wait_for_end(1)
+  end
+
   it "waits for another thread that still tells the metrics object" do
     slow = Class.new(RecordingMetrics) do
       def increment_status(status)

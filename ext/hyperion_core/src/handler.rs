@@ -20,4 +20,7 @@ pub struct Exchange {
 pub trait Handler: Reporter + Send + Sync + 'static {
     /// Takes an exchange and returns at once: it is called on the reactor, which serves nobody meanwhile.
     fn handle(&self, exchange: Exchange);
+
+    /// Something was counted in the metrics, for who passes counts on. Called wherever that happens: it must not block.
+    fn counted(&self) {}
 }

@@ -196,6 +196,7 @@ impl Open {
     fn new(context: Arc<Context>) -> Self {
         context.observer.metrics.add(Metric::ConnectionsAccepted, 1);
         context.observer.metrics.add(Metric::ConnectionsActive, 1);
+        context.handler.counted();
         Open(context)
     }
 }
@@ -203,6 +204,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.observer.metrics.add(Metric::ConnectionsActive, -1);
+        self.0.handler.counted();
     }
 }
 

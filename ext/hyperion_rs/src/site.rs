@@ -44,6 +44,8 @@ pub(crate) struct Site {
     bridge: Arc<Bridge>,
     pub(crate) errands: Errands,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether an object of the application's is to hear what is counted.
+    mirrored: bool,
     this: Weak<Site>,
 }
 
@@ -61,6 +63,7 @@ impl Site {
             bridge,
             errands,
             metrics,
+            mirrored: roots.mirror().is_some(),
             this: this.clone(),
         }))
     }
@@ -145,6 +148,12 @@ pub(crate) struct Door(pub(crate) Arc<Site>);
 impl Handler for Door {
     fn handle(&self, exchange: Exchange) {
         self.0.push(exchange.responder.queued_at(), Task::Serve(Box::new(exchange)));
+    }
+
+    fn counted(&self) {
+        if self.0.mirrored {
+            self.0.ring();
+        }
     }
 }
 

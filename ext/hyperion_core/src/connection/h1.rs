@@ -249,6 +249,7 @@ impl Shared {
     /// A request is malformed.
     fn reject(&self, reason: &str) {
         self.server.observer.metrics.add(Metric::RequestsRejected, 1);
+        self.server.handler.counted();
         self.server.reject(&self.peer, 0, reason);
     }
 

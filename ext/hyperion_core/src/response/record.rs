@@ -122,6 +122,7 @@ impl Record {
         self.admitted = Admitted::Yes;
         self.metrics().add(Metric::RequestsTotal, 1);
         self.metrics().add(Metric::RequestsInFlight, 1);
+        self.server.handler.counted();
     }
 
     /// The frame that tells the client so is counted as it is sent.

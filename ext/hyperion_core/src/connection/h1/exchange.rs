@@ -53,6 +53,7 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
     };
     let Some(slot) = shared.server.gate.admission().admit() else {
         shared.server.observer.metrics.add(Metric::H2StreamsRefused, 1);
+        shared.server.handler.counted();
         shared.server.reject(&shared.peer, 0, "max_in_flight is reached");
         let mut response = refusal(&shared, StatusCode::SERVICE_UNAVAILABLE);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));

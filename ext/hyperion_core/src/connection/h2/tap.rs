@@ -99,6 +99,7 @@ impl Tap {
             _ => return,
         };
         self.server.observer.metrics.add(metric, 1);
+        self.server.handler.counted();
         // What others have decided they report in better words.
         if !self.traffic.was_reported(stream_id) {
             self.server.reject(&self.peer, stream_id, words);
