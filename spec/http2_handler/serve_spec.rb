@@ -132,6 +132,19 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     expect(server.ended).to be_nil
   end
 
+  it "ends at once when a TLS client of HTTP/1.1 vanishes in the middle of a response" do
+    identity = Certificates.generate
+    endless = Enumerator.new { |chunks| loop { chunks << ("x" * 100_000) } }
+    server = listen(handler(->(_env) { [200, {}, endless] })) { |socket| encrypt(socket, identity, alpn: "http/1.1") }
+    client = OpenSSL::SSL::SSLSocket.new(TCPSocket.new("127.0.0.1", server.port))
+    client.sync_close = true
+    client.connect
+    client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    client.readpartial(1000)
+    client.close
+    expect(server.ended).to be_nil
+  end
+
   it "serves an object that is only read and written like a socket" do
     near, far = UNIXSocket.pair
     stream = Class.new do

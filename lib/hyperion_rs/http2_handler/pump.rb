@@ -40,6 +40,8 @@ module HyperionRs
       def run(connection)
         @inward = spawn { inward }
         quietly { outward }
+        # What nobody passes on is not waited for.
+        @near.shutdown(Socket::SHUT_RD)
         wait(connection)
       end
 
