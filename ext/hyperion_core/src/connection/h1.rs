@@ -64,6 +64,8 @@ enum End {
     Idle,
     /// The request is answered without the application.
     Refused(Refusal),
+    /// The response to the present request stays incomplete.
+    Cut,
     /// Nothing more can, or may, be written.
     Dropped,
     /// It goes to somebody else.
@@ -164,7 +166,7 @@ where
             }
             Poll::Ready(Err(error)) => {
                 shared.server.connection_failed(&shared.peer, &error);
-                Poll::Ready(End::Dropped)
+                Poll::Ready(if error.is_user() { End::Cut } else { End::Dropped })
             }
             Poll::Pending => watch(&mut lock(link), &mut clock, shared, draining, cx),
         }
@@ -218,6 +220,10 @@ async fn finish<T: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<T>, end: End,
             shared.reject(refusal.reason);
             link.wire.enqueue(&refusal.to_bytes(shared.server.config.server_header.as_ref()));
             linger(&mut link.wire, Linger::Brief).await;
+        }
+        // What was written of the response before is on its way.
+        End::Cut => {
+            let _ = tokio::time::timeout(shared.server.config.timeouts.write, link.wire.flush()).await;
         }
         End::Dropped | End::Taken(..) => {}
     }

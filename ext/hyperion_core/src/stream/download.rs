@@ -266,8 +266,12 @@ impl<O: Outlet> Download<O> {
     /// Ends the response, when all of it is written or it has failed.
     async fn settle(mut self, queued: Result<(), Abort>) {
         let sent = match queued {
-            Ok(()) => self.drained().await,
-            failed => failed,
+            Err(abort @ (Abort::Disconnected | Abort::TimedOut)) => Err(abort),
+            // What was sent before a failure is the client's all the same.
+            queued => {
+                let drained = self.drained().await;
+                queued.and(drained)
+            }
         };
         let Err(abort) = sent else { return self.end(Outcome::Sent) };
         let (outcome, reason) = match abort {

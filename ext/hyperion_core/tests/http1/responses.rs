@@ -170,6 +170,25 @@ async fn a_response_that_fails_is_not_taken_for_a_whole_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_before_a_failure_is_sent() {
+    for size in [3, 600_000] {
+        let mut harness = harness();
+        let (mut client, exchange) = open(&mut harness, "GET").await;
+        let sender = exchange.responder.respond_streaming(ok());
+        push(&sender, pattern(size)).await.unwrap();
+        drop(sender);
+        client.head().await;
+        let mut body = Vec::new();
+        while body.len() < size {
+            body.extend(client.chunk().await);
+        }
+        assert!(body == pattern(size), "{size}");
+        client.assert_closed().await;
+        assert_eq!(harness.outcome().await, Outcome::Failed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn fields_about_the_connection_are_the_servers() {
     let mut harness = harness();
     let (mut client, exchange) = open(&mut harness, "GET").await;
