@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use hyperion_core::body::RequestBody;
+use hyperion_core::body::{Offer, RequestBody};
 use hyperion_core::request::Protocol;
 use hyperion_core::response::{Head, Outcome};
 
@@ -89,10 +89,20 @@ async fn http_1_0_closes_unless_it_is_asked_not_to() {
     assert_eq!(exchange.request.authority, "");
     exchange.responder.respond_empty(ok());
     assert_eq!(client.answer().await.field("connection"), Some("keep-alive"));
-    client.send("GET /stream/40000 HTTP/1.0\r\nconnection: keep-alive\r\nhost: a\r\n\r\n").await;
+    client.send("GET /manual HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").await;
+    // Complete before its head leaves.
+    let sender = harness.exchange().await.responder.respond_streaming(ok());
+    assert!(matches!(sender.offer("abc".into()), Ok(Offer::Taken)));
+    sender.finish(None);
     let answer = client.answer().await;
-    assert_eq!((answer.field("transfer-encoding"), answer.body.len()), (None, 40000));
-    assert!(answer.closes(), "{:?}", answer.fields);
+    assert_eq!((answer.field("connection"), answer.text()), (Some("keep-alive"), "abc"));
+    client.send("GET /manual HTTP/1.0\r\nconnection: keep-alive\r\nhost: a\r\n\r\n").await;
+    let sender = harness.exchange().await.responder.respond_streaming(ok());
+    let head = client.head().await;
+    assert_eq!((head.field("transfer-encoding"), head.closes()), (None, true), "{head:?}");
+    assert!(matches!(sender.offer("abc".into()), Ok(Offer::Taken)));
+    sender.finish(None);
+    assert_eq!(client.rest().await, b"abc");
     client.assert_closed().await;
 
     let mut client = harness.text_client();

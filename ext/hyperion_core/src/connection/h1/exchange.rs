@@ -209,8 +209,7 @@ fn compose(
         shared.server.report(Level::Warn, &Event::ResponseError { stream_id: 0, reason });
     }
     record.begin(prepared.status);
-    let (length, is_empty) = (prepared.length, prepared.body.is_empty());
-    let mut response = hyper::Response::new(body(prepared.body, length, record, shared));
+    let mut response = hyper::Response::new(body(prepared.body, prepared.length, record, shared));
     *response.status_mut() = prepared.status;
     if prepared.status.canonical_reason().is_none() {
         // What the encoder would say, `<none>`, looks like a fault.
@@ -224,7 +223,7 @@ fn compose(
     }
     let closes = wants_close || shared.is_draining() || shared.line.is_uploading();
     // In HTTP/1.0 the end of the connection is the end of a body whose length is not known.
-    let has_end = !facts.is_http_10 || length.is_some() || is_empty;
+    let has_end = !facts.is_http_10 || response.body().size_hint().exact().is_some();
     if closes || !facts.keeps_alive || !has_end {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     } else if facts.is_http_10 {
