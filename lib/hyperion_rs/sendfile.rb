@@ -68,14 +68,17 @@ module HyperionRs
       Rack::BodyProxy.new(other) { body.close if body.respond_to?(:close) }
     end
 
-    # Nil for a file that is not to be sent. Links are resolved first: what counts is where the file is.
+    # Nil for a file that is not to be sent. Links are resolved once: what counts is where the file is, and a link that
+    # changes until the file is opened changes nothing.
     def permitted(path)
-      stat = File.stat(path)
-      inside = File.realpath(path).start_with?(@root)
-      return FilePart.new(path, 0, stat.size) if inside && stat.file? && stat.readable?
+      file = File.realpath(path)
+      return refuse("#{path} is not in #{@root} (option x_sendfile)") unless file.start_with?(@root)
 
-      refuse(inside ? "#{path} is no file that can be read" : "#{path} is not in #{@root} (option x_sendfile)")
-    rescue SystemCallError => e
+      stat = File.stat(file)
+      return FilePart.new(file, 0, stat.size) if stat.file? && stat.readable?
+
+      refuse("#{path} is no file that can be read")
+    rescue SystemCallError, ArgumentError => e # The latter for a NUL.
       refuse(e.message)
     end
 
