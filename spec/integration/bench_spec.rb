@@ -41,7 +41,9 @@ RSpec.describe "bench/" do
   end
 
   it "shows the output of a server that ends" do
-    result = bench("run", "--peer", "broken=sh -c 'echo no such luck; exit 3' {port}", "--only", "broken", "--no-cases")
+    # A load that needs no program of the core's.
+    result = bench("run", "--peer", "broken=sh -c 'echo no such luck; exit 3' {port}", "--only", "broken", "--no-cases",
+                   "--loads", "c1m1")
 
     expect(result.status.exitstatus).to eq(1)
     expect(result.err).to match(%r{\Abench/run: broken hello ended; its output \(.*\):\nno such luck\n})
