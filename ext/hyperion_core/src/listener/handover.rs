@@ -1,6 +1,6 @@
 //! Keeps the listening sockets of a server that stops, for the one that follows: no client is refused in between.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,8 +25,11 @@ impl Handover {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
     }
 
-    /// The sockets; they still listen.
+    /// The sockets, in the order in which they were opened; they still listen.
     pub(crate) fn take(&self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut sockets = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        // Of two addresses with port 0, each is to find its own.
+        sockets.sort_by_key(AsRawFd::as_raw_fd);
+        sockets
     }
 }
