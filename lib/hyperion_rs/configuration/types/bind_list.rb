@@ -1,15 +1,15 @@
 # frozen_string_literal: true
 
-require_relative "base"
 require_relative "host"
+require_relative "list"
 require_relative "number"
 
 module HyperionRs
   class Configuration
     module Types
-      # Addresses to listen on: "tcp://host:port" and "unix:///path", a list or one String with commas. The typed value
-      # is an Array of URIs; a relative unix path ("unix://tmp/app.sock") is made absolute.
-      class BindList < Base
+      # Addresses to listen on: "tcp://host:port" and "unix:///path". The typed values are URIs; a relative unix path
+      # ("unix://tmp/app.sock") is made absolute.
+      class BindList < List
         TCP = %r{\Atcp://(\[[^\]]+\]|[^:/\[\]]+):(\d+)/?\z}
         UNIX = %r{\Aunix://([^?#]+)\z}
         PORTS = Number.new(0..65_535)
@@ -26,9 +26,7 @@ module HyperionRs
         end
 
         def parse(value)
-          uris = value.is_a?(String) ? value.split(",").map(&:strip) : Array(value)
-          refuse if uris.empty? || !uris.all?(String)
-          uris.map { |uri| normalize(uri) }.uniq.freeze
+          parse_each(value) { |uri| uri.is_a?(String) ? normalize(uri) : refuse }
         end
 
         def allowed
@@ -37,14 +35,6 @@ module HyperionRs
 
         def placeholder
           "URI"
-        end
-
-        def format(value)
-          value.join(",")
-        end
-
-        def list?
-          true
         end
 
         private

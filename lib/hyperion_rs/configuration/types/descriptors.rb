@@ -1,21 +1,18 @@
 # frozen_string_literal: true
 
-require_relative "base"
+require_relative "list"
 require_relative "number"
 
 module HyperionRs
   class Configuration
     module Types
-      # File descriptors that are open in this process: a list, or one String with commas. 0 to 2 are the standard
-      # streams.
-      class Descriptors < Base
+      # File descriptors that are open in this process; 0 to 2 are the standard streams.
+      class Descriptors < List
         NUMBER = Number.new(3..0x7FFFFFFF)
         private_constant :NUMBER
 
         def parse(value)
-          numbers = value.is_a?(String) ? value.split(",", -1) : Array(value)
-          refuse if numbers.empty?
-          numbers.map { |number| NUMBER.parse(number) }.uniq.freeze
+          parse_each(value) { |number| NUMBER.parse(number) }
         end
 
         def allowed
@@ -24,14 +21,6 @@ module HyperionRs
 
         def placeholder
           "FDS"
-        end
-
-        def format(value)
-          value.join(",")
-        end
-
-        def list?
-          true
         end
       end
     end
