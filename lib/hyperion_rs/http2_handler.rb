@@ -81,7 +81,8 @@ module HyperionRs
 
     private
 
-    # The SETTINGS that were asked for, as pairs of identifier and value.
+    # The SETTINGS that were asked for, as pairs of identifier and value. Nothing here calls it: it is what subclasses
+    # and specs of the handler that this one replaces look at.
     def initial_settings_payload
       @settings.to_h.map { |name, value| [SETTINGS_KEY_MAP.fetch(name), value] }
     end

@@ -28,6 +28,12 @@ RSpec.describe HyperionRs::Http2Handler, "h2_settings" do
     expect(warnings).to be_empty
   end
 
+  it "tells them as pairs of identifier and value, for what was written against the handler that it replaces" do
+    expect(handler.send(:initial_settings_payload)).to eq([])
+    settings = { max_concurrent_streams: 7, initial_window_size: nil, max_frame_size: 100 }
+    expect(handler(h2_settings: settings).send(:initial_settings_payload)).to eq([[3, 7], [5, 16_384]])
+  end
+
   it "takes names that are Strings" do
     expect(advertised(handler(h2_settings: { "max_concurrent_streams" => 9 }))).to include(3 => 9)
   end
