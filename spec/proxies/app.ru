@@ -12,6 +12,8 @@ WEBSOCKETS, = Rack::Builder.parse_file(ECHO) if WebSocketLibraries.available?
 TEXT = { "content-type" => "text/plain" }.freeze
 # Whoever asks for /go lets /wait go on.
 GO = Queue.new
+# Streams of /events, which stay open until their clients leave.
+OPEN = Queue.new
 
 def digest(input)
   sha256 = Digest::SHA256.new
@@ -35,8 +37,8 @@ run lambda { |env|
   when "/driver" then WEBSOCKETS.call(env)
   when "/env" then [200, TEXT.dup, [JSON.generate(env.select { |key, _| key.match?(/\A(HTTP_|S|REM|REQ|rack.url)/) })]]
   when "/digest" then [200, TEXT.dup, [digest(env["rack.input"])]]
+  when "/events" then [200, TEXT.dup, ->(stream) { OPEN << (stream << "event\n") }]
   # More than any proxy takes in advance.
-  when "/medium" then [200, TEXT.dup, Array.new(4) { "x" * 100_000 }.each]
   when "/large" then [200, TEXT.dup, Array.new(200) { "x" * 100_000 }.each]
   when "/wait" then [200, TEXT.dup, WAIT.dup]
   when "/go" then [200, TEXT.dup, [(GO << 1).num_waiting.to_s]]
