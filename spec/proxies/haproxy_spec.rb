@@ -51,8 +51,8 @@ RSpec.describe "haproxy" do
 
     after { expect(server.log).not_to include("GOAWAY", "calm", "connection error") }
 
-    # Bodies that fit into its buffers: the streams of one connection wait for each other in haproxy 2.6 where one of them
-    # is full, and after a reset some do so for ever.
+    # Bodies that fit into its buffers: the streams of one connection wait for each other in haproxy 2.6 where one of
+    # them is full, and after a reset some do so for ever.
     it "goes on when two thousand leave their events" do
       users(<<~JAVASCRIPT)
         await each(2000, async () => {
