@@ -46,7 +46,7 @@ RSpec.describe "rack.hijack" do
       case path
       when "/plain" then next [200, {}, ["plain"]]
       when "/answer" then next [200, {}, [KEPT.size.to_s]].tap { KEPT.pop.tap { |io| io << "#{HELLO}\r\nkept"; io.close } }
-      when "/collect" then next [200, {}, [4.times { GC.start }.to_s]]
+      when "/collect" then next [200, {}, [GC.start.to_s]]
       when "/identity"
         io = env["rack.hijack"].call
         same = [env["rack.hijack"].call, env["rack.hijack_io"], io.to_io].all? { |other| other.equal?(io) }
@@ -121,17 +121,15 @@ RSpec.describe "rack.hijack" do
     server.wait_for(/took the request over, but nothing was written/)
   end
 
-  it "answers 500 for a socket that is forgotten" do
-    told = js(<<~JAVASCRIPT)
-      const stream = open(session, "/forgotten", {}, { endStream: true });
-      // What the collector misses because a register still holds it, goes with the next ones.
-      for (let n = 0; n < 20 && !stream.told.status; n++) {
-        open(session, "/forgotten", {}, { endStream: true });
-        await exchange(session, "/collect");
-      }
-      return stream.outcome;
+  # The stack of a thread may hold the last one that it had.
+  it "answers 500 for sockets that are forgotten" do
+    statuses = js(<<~JAVASCRIPT)
+      const streams = Array.from({ length: 40 }, () => open(session, "/forgotten", {}, { endStream: true }));
+      const over = () => streams.filter((stream) => stream.destroyed);
+      while (over().length < 20) await exchange(session, "/collect");
+      return Promise.all(over().map(async (stream) => (await stream.outcome).status));
     JAVASCRIPT
-    expect(told).to include(status: 500)
+    expect(statuses.uniq).to eq([500])
   end
 
   it "closes the socket of a client that is gone" do
@@ -185,7 +183,7 @@ RSpec.describe "rack.hijack" do
         open(staying, "/kept", {}, { endStream: true });
         return exchange(staying, "/plain");
       JAVASCRIPT
-      expect(server.stop(within: 5).exitstatus).to eq(0)
+      expect(server.stop.exitstatus).to eq(0)
     end
   end
 end

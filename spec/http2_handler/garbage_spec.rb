@@ -13,7 +13,7 @@ RSpec.describe HyperionRs::Http2Handler, "and the garbage collector" do
     collected = Thread::Queue.new
     finalizer = ->(_id) { collected << true }
     apart do
-      20.times do
+      100.times do
         holder = []
         app = ->(_env) { [200, {}, [holder.size.to_s]] }
         holder << handler(app)
@@ -27,7 +27,8 @@ RSpec.describe HyperionRs::Http2Handler, "and the garbage collector" do
       end
       nil
     end
-    eventually("most are collected") { GC.start || collected.size >= 15 }
+    # Each thread of the pool may hold what it served last.
+    eventually("most are collected") { GC.start || collected.size >= 75 }
   end
 
   it "keeps the app of a request that outlives its connection" do

@@ -47,7 +47,7 @@ RSpec.describe "streaming bodies" do
         case order
         when "write" then stream << "from another thread"; KEPT << stream
         when "close" then stream.close
-        when "forget" then stream = nil; GC.start
+        when "forget" then stream = nil
         when "wait"
           sleep 0.01 until stream.closed?
           begin
@@ -61,6 +61,7 @@ RSpec.describe "streaming bodies" do
     run lambda { |env|
       path = env["PATH_INFO"]
       next [200, {}, ["ordered"]].tap { EVENTS << env["QUERY_STRING"] } if path == "/order"
+      next [200, {}, [GC.start.to_s]] if path == "/collect"
 
       stream = streams.fetch(path.delete_prefix("/hijack"))
       wrapped = lambda { |io|
@@ -140,19 +141,17 @@ RSpec.describe "streaming bodies" do
       expect(fetch("/objects")[:body]).to eq("1two")
     end
 
-    it "fails a response whose stream is forgotten" do
-      outcome = js(<<~JAVASCRIPT)
-        const stream = open(session, "/kept", {}, { endStream: true });
-        await until(() => stream.told.status);
-        await exchange(session, "/order?forget");
-        // What the collector misses because a register still holds it, goes with the next ones.
-        for (let n = 0; n < 20 && !stream.destroyed; n++) {
-          open(session, "/kept", {}, { endStream: true });
-          await exchange(session, "/order?forget");
-        }
-        return stream.outcome;
+    # The stack of a thread may hold the last one that it had.
+    it "fails responses whose streams are forgotten" do
+      resets = js(<<~JAVASCRIPT)
+        const streams = Array.from({ length: 40 }, () => open(session, "/kept", {}, { endStream: true }));
+        await until(() => streams.every((stream) => stream.told.status));
+        for (const _ of streams) await exchange(session, "/order?forget");
+        const over = () => streams.filter((stream) => stream.destroyed);
+        while (over().length < 20) await exchange(session, "/collect");
+        return Promise.all(over().map(async (stream) => (await stream.outcome).reset));
       JAVASCRIPT
-      expect(outcome[:reset]).to eq("INTERNAL_ERROR")
+      expect(resets.uniq).to eq(["INTERNAL_ERROR"])
     end
 
     it "fails a response whose body raises, and says why" do
