@@ -46,15 +46,15 @@ RSpec.describe "the demo app over TLS and HTTP/2" do
     script = <<~JAVASCRIPT
       const started = Date.now();
       const one = () => new Promise((resolve) => {
-        const request = session.request({ ":path": "/sleep?ms=200" });
+        const request = session.request({ ":path": "/sleep?ms=400" });
         request.on("response", (headers) => resolve(headers[":status"]));
         request.resume();
       });
-      Promise.all(Array.from({ length: 8 }, one)).then((statuses) => done({ statuses, took: Date.now() - started }));
+      Promise.all(Array.from({ length: 12 }, one)).then((statuses) => done({ statuses, took: Date.now() - started }));
     JAVASCRIPT
     result = node(server.url, script)
-    expect(result[:statuses]).to eq([200] * 8)
-    expect(result[:took]).to be < 8 * 200
+    expect(result[:statuses]).to eq([200] * 12)
+    expect(result[:took]).to be < 12 * 400
   end
 
   it "answers HEAD, and refuses what it does not know" do
