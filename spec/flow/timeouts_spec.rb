@@ -18,11 +18,12 @@ RSpec.describe "timeouts" do
     RUBY
   end
 
-  # What happens has to happen about a second later, and not before.
+  # What happens has to happen about a second after the last thing that the block does before, and not sooner. A busy
+  # machine may be late, but by less than any default.
   def after_a_second
     start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
     yield
-    expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - start).to be_between(0.9, 3)
+    expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - start).to be_between(0.9, 8)
   end
 
   def open_connection(**options)
@@ -76,9 +77,11 @@ RSpec.describe "timeouts" do
 
   it "keepalive_timeout: says goodbye to an idle connection" do
     connection = open_connection(keepalive_timeout: "1s")
-    connection.write(headers(1))
-    connection.wait_for_end(1)
-    after_a_second { expect(connection.wait_for_goaway).to eq(:no_error) }
+    after_a_second do
+      connection.write(headers(1))
+      connection.wait_for_end(1)
+      expect(connection.wait_for_goaway).to eq(:no_error)
+    end
   end
 
   it "keepalive_timeout: lets a busy connection be" do
@@ -88,9 +91,9 @@ RSpec.describe "timeouts" do
   end
 
   it "ping_interval: asks an idle peer, and leaves one that answers alone" do
-    connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.5s")
+    connection = open_connection(ping_interval: "0.2s", ping_timeout: "2s")
     # More than the time for an answer.
-    5.times do
+    12.times do
       frame = connection.next_frame
       frame = connection.next_frame until frame.type == Frames::PING
       connection.write(ping(frame.payload, ack: true))
@@ -99,15 +102,18 @@ RSpec.describe "timeouts" do
   end
 
   it "ping_timeout: drops an idle peer that does not answer" do
-    connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.8s")
-    after_a_second { connection.wait_for_close }
+    server = start_server(app:, options: { ping_interval: "0.2s", ping_timeout: "0.8s" })
+    connection = nil
+    after_a_second { connection = RawConnection.open(server.port).tap(&:wait_for_close) }
     expect(connection.frames.count { |frame| frame.type == Frames::PING }).to eq(1)
   end
 
   it "ping_timeout: drops a peer that does not answer although a request is open" do
     connection = open_connection(ping_interval: "0.2s", ping_timeout: "0.8s")
-    connection.write(headers(1, request("/sleep")))
-    after_a_second { connection.wait_for_close }
+    after_a_second do
+      connection.write(headers(1, request("/sleep")))
+      connection.wait_for_close
+    end
   end
 
   it "shutdown_timeout: ends the process although a request does not" do
@@ -115,7 +121,7 @@ RSpec.describe "timeouts" do
     connection = RawConnection.open(server.port)
     connection.write(headers(1, request("/sleep")))
     connection.synchronize
-    after_a_second { expect(server.stop(within: 5).exitstatus).to eq(0) }
+    after_a_second { expect(server.stop.exitstatus).to eq(0) }
     connection.wait_for_close
   end
 end

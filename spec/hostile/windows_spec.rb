@@ -65,12 +65,12 @@ RSpec.describe "clients that do not take their responses" do
     settings = { Frames::INITIAL_WINDOW_SIZE => Frames::MAX_WINDOW }
     besiege(server, memory: 64 * Siege::MIB) do
       connections = Array.new(10) { RawConnection.open(server.port, settings:) }
+      expect(open_connections(server)).to be >= connections.size
       connections.each do |connection|
         connection.shrink_receive_buffer
         connection.write(window_update(0, Frames::MAX_WINDOW - 65_535))
         connection.write_deaf(streams.first(10).map { |stream| headers(stream, request("/each")) }.join)
       end
-      expect(open_connections(server)).to be >= connections.size
       # The probe may have one, too.
       eventually("they are dropped") { open_connections(server) <= 1 }
     end

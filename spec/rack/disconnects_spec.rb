@@ -3,7 +3,10 @@
 require_relative "rack_helper"
 
 RSpec.describe "clients that go away" do
+  # "/slow" answers at SIGWINCH.
   app = <<~'RACKUP'
+    GATE = Thread::Queue.new
+    trap("WINCH") { Thread.new { GATE << true } }
     run lambda { |env|
       case env["PATH_INFO"]
       when "/read"
@@ -24,7 +27,7 @@ RSpec.describe "clients that go away" do
         next [200, {}, body]
       when "/slow"
         $stderr.puts "slow"
-        sleep 0.3
+        GATE.pop
       when "/count" then $stderr.puts "counted"
       end
       [200, {}, ["done"]]
@@ -45,12 +48,11 @@ RSpec.describe "clients that go away" do
 
     it "raise ClientDisconnected in an app that reads, and leave no line" do
       js(<<~JAVASCRIPT)
-        const other = connect(url);
-        const stream = open(other, "/read", { ":method": "POST" });
-        stream.write("begun");
-        setTimeout(() => other.destroy(), 100);
-        await stream.outcome;
+        globalThis.other = connect(url);
+        open(other, "/read", { ":method": "POST" }).write("begun");
       JAVASCRIPT
+      server.wait_for(/^reading$/)
+      js("other.destroy();")
       server.wait_for(/^read: HyperionRs::ClientDisconnected, an IOError: true$/)
       fetch("/")
       expect(server.err).not_to match(/-- hyperion-rs: (GET|POST)/)
@@ -78,14 +80,18 @@ RSpec.describe "clients that go away" do
 
     it "are not served" do
       js(<<~JAVASCRIPT)
-        const slow = open(session, "/slow", {}, { endStream: true });
-        const given_up = [1, 2, 3].map(() => open(session, "/count", {}, { endStream: true }));
-        await sleep(100);
-        given_up.forEach((stream) => stream.close(http2.constants.NGHTTP2_CANCEL));
-        await slow.outcome;
-        await exchange(session, "/");
+        globalThis.other = connect(url);
+        globalThis.slow = open(other, "/slow", {}, { endStream: true });
       JAVASCRIPT
-      server.wait_for(/slow/)
+      server.wait_for(/^slow$/)
+      js(<<~JAVASCRIPT)
+        const given_up = [1, 2, 3].map(() => open(other, "/count", {}, { endStream: true }));
+        await answered(other);
+        given_up.forEach((stream) => stream.close(http2.constants.NGHTTP2_CANCEL));
+        await answered(other);
+      JAVASCRIPT
+      server.signal(:WINCH)
+      expect(js("await slow.outcome; return exchange(other, '/');")).to include(body: "done")
       expect(server.err).not_to include("counted")
     end
   end

@@ -62,6 +62,11 @@ function exchange(session, path, headers = {}, body = undefined) {
   return stream.outcome;
 }
 
+// Resolves when the server has taken note of all that was sent: it answers a PING.
+function answered(session) {
+  return new Promise((resolve, reject) => session.ping((error) => error ? reject(error) : resolve()));
+}
+
 // Resolves when the condition holds; a spec's own deadline ends the wait otherwise.
 async function until(condition) {
   while (!condition()) await sleep(2);
@@ -75,5 +80,5 @@ function* pattern(size, block = 65536) {
 }
 
 module.exports = {
-  Readable, connect, open, exchange, until, pattern, sleep, http2, crypto, ...require("../../websocket/support/client.js"),
+  Readable, connect, open, exchange, answered, until, pattern, sleep, http2, crypto, ...require("../../websocket/support/client.js"),
 };
