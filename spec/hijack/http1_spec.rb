@@ -38,7 +38,7 @@ RSpec.describe "hijacking over HTTP/1.1" do
   RACKUP
 
   def curl(path, *arguments)
-    ChildProcess.run("curl", "-sk", "--http1.1", *arguments, server.url(path), within: 15)
+    ChildProcess.run("curl", "-sk", "--http1.1", *arguments, server.url(path))
   end
 
   { "with TLS" => true, "in clear" => false }.each do |description, tls|

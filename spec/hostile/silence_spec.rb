@@ -19,7 +19,7 @@ RSpec.describe "connections that say nothing more" do
         connection = bare ? RawConnection.bare(server.port) : RawConnection.open(server.port, tls:)
         connection.tap { connection.write(bytes) }
       end
-      connections.each { |connection| connection.wait_for_close(within: 5) }
+      connections.each(&:wait_for_close)
     end
     connections
   end

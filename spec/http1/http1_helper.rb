@@ -8,7 +8,7 @@ module Http1Helper
   Response = Struct.new(:status, :protocol, :headers, :body, :informational)
 
   # What curl gets; further arguments are curl's.
-  def curl(path, *arguments, http: "1.1", within: 15)
+  def curl(path, *arguments, http: "1.1", within: 30)
     command = ["curl", "-sSik", "--http#{http}", "--max-time", within.to_s, *arguments, server.url(path)]
     result = ChildProcess.run(*command, within: within + 5)
     raise ChildProcess::Failed, "#{result.err}\n#{server.err}" unless result.status.success?
@@ -17,7 +17,7 @@ module Http1Helper
   end
 
   # Sends bytes, ends that half, and answers all that comes.
-  def talk(bytes, port: server.port, within: 15)
+  def talk(bytes, port: server.port, within: 30)
     socket = TCPSocket.new("127.0.0.1", port)
     socket.write(bytes)
     socket.close_write
@@ -27,7 +27,7 @@ module Http1Helper
   end
 
   # Runs the body of an async function, which knows Node's `http`, `https` and `url`; answers what it returns.
-  def node(script, within: 30)
+  def node(script, within: 60)
     program = <<~JAVASCRIPT
       const http = require("http"), https = require("https"), url = #{server.url('/').to_json};
       (async () => { #{script} })().then(

@@ -20,7 +20,7 @@ module HandlerHelper
     end
 
     # The next call of `serve` to end: nil, or what it raised.
-    def ended(within: 10)
+    def ended(within: 30)
       Timeout.timeout(within) { ends.pop }
     end
 

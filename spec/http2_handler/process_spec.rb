@@ -38,7 +38,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
     slow.write(Frames.headers(1, Frames.request("/slow")))
     @process.wait_for(/^slow$/)
     @process.signal(:TERM)
-    expect(@process.wait(within: 5).termsig).to eq(Signal.list["TERM"])
+    expect(@process.wait(within: 15).termsig).to eq(Signal.list["TERM"])
     expect(@process.err.lines.grep_v(/SIGTERM/)).to be_empty
     expect(@process.out).not_to match(/died|killed|not end/)
   end
@@ -104,7 +104,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
 
   it "can be interrupted by Timeout, and drops the connection then" do
     client, socket = pair
-    serving = Thread.new { Timeout.timeout(0.3) { handler.serve(socket) } }
+    serving = Thread.new { Timeout.timeout(2) { handler.serve(socket) } }
     serving.report_on_exception = false
     client.greet
     expect(get(client)).to eq(200)

@@ -25,8 +25,8 @@ RSpec.describe "the admin listener" do
 
   # As scrapers and balancers ask, over HTTP/1.1.
   def ask(path, *arguments)
-    result = ChildProcess.run("curl", "--silent", "--show-error", "--include", "--max-time", "5", *arguments,
-                              "#{admin}#{path}", within: 10)
+    result = ChildProcess.run("curl", "--silent", "--show-error", "--include", "--max-time", "15", *arguments,
+                              "#{admin}#{path}", within: 20)
     raise "curl: #{result.err}" unless result.status.success?
 
     parse_curl(result)

@@ -33,7 +33,7 @@ module ProxiesHelper
   end
 
   # The response of the proxy to curl.
-  def ask(path, *arguments, within: 30)
+  def ask(path, *arguments, within: 60)
     curl("http://localhost#{path}", "--http1.1", "--unix-socket", proxy.socket, *arguments, within:)
   end
 

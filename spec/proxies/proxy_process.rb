@@ -31,7 +31,7 @@ class ProxyProcess < ChildProcess
     FileUtils.rm_rf(@directory)
   end
 
-  def wait_until_listening(within: 10)
+  def wait_until_listening(within: 60)
     deadline = Deadline.new(within)
     begin
       UNIXSocket.new(@socket).close

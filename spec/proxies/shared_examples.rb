@@ -42,14 +42,14 @@ RSpec.shared_examples "a server behind a proxy" do
     waiting.wait_for(/^first$/)
     ask("/go")
     waiting.wait_for(/^second 1$/)
-    expect(waiting.wait(within: 10)).to be_success
+    expect(waiting.wait(within: 30)).to be_success
   ensure
     waiting&.kill
   end
 
   it "answers many at once" do
     told = ChildProcess.run("curl", "--silent", "--unix-socket", proxy.socket, "--parallel", "--parallel-max", "40",
-                            "--include", "http://localhost/many/[1-1000]", within: 60)
+                            "--include", "http://localhost/many/[1-1000]", within: 120)
     expect(told.out.scan(/^(?:HTTP\S+ \d+|hello)/).tally).to eq("hello" => 1000, "HTTP/1.1 200" => 1000)
   end
 

@@ -115,7 +115,7 @@ RSpec.describe "body.close" do
           await until(() => stream.received() > 0);
         JAVASCRIPT
         server.wait_for(/^hanging$/)
-        expect(server.stop(within: 3).exitstatus).to eq(0)
+        expect(server.stop.exitstatus).to eq(0)
         expect(closings("hang")).to eq(1)
       end
     end

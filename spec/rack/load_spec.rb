@@ -92,7 +92,7 @@ RSpec.describe "load" do
       with_server(app, lint: false) do
         told = js(client.sub("PID", server.pid.to_s))
         expect(told).to include(lost: 0, answered: (be > 200))
-        expect(server.wait(within: 5).exitstatus).to eq(0)
+        expect(server.wait(within: 15).exitstatus).to eq(0)
       end
     end
   end

@@ -62,7 +62,7 @@ module RackHelper
 
   # Runs the body of an async function, which knows `url`, a `session` of its own and all of client.js; answers what it
   # returns.
-  def js(script, within: 30)
+  def js(script, within: 60)
     @evaluator.evaluate(server.url, script, within:)
   rescue Evaluator::Failed => e
     # It may be busy with that script for ever.
@@ -83,7 +83,7 @@ module RackHelper
 
   # Sends a request and answers its frames as nghttp saw them: [type, flags, length], for its stream alone.
   def frames(path, *arguments)
-    result = ChildProcess.run("nghttp", "--no-verify-peer", "-nv", *arguments, server.url(path), within: 15)
+    result = ChildProcess.run("nghttp", "--no-verify-peer", "-nv", *arguments, server.url(path))
     result.out.scrub.scan(/recv (HEADERS|DATA|RST_STREAM) frame <length=(\d+), flags=0x(\h+), stream_id=\d+>/)
           .map { |type, length, flags| [type, flags.hex, length.to_i] }
   end
@@ -99,7 +99,7 @@ module RackHelper
   end
 
   # Waits until the block is true.
-  def eventually(within: 10)
+  def eventually(within: 30)
     deadline = Deadline.new(within)
     until (value = yield)
       raise "it did not come to be within #{within} s" if deadline.passed?

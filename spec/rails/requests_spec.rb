@@ -16,7 +16,7 @@ RSpec.describe "a Rails app", if: Chat.available? do
       end
 
       it "are told by early hints what the page will need" do
-        head = client("curl", "-sk", "--http#{version}", "-D", "-", "-o", File::NULL, server.url("/"), within: 30).out
+        head = client("curl", "-sk", "--http#{version}", "-D", "-", "-o", File::NULL, server.url("/"), within: 60).out
         expect(head).to match(%r{\A#{protocol} 103.*?^link: </chat.css>;.*^#{protocol} 200}m)
       end
 

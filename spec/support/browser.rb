@@ -33,7 +33,7 @@ module Browser
   private_class_method :which, :installed
 
   # Runs a program, which is told the browser's path and the options, and answers the JSON that it prints.
-  def drive(program, within: 60, **options)
+  def drive(program, within: 180, **options)
     arguments = JSON.generate(chromium: Browser.chromium, **options)
     result = ChildProcess.run("node", program, arguments, env: { "NODE_PATH" => Browser.packages }, within:)
     raise ChildProcess::Failed, "#{program}: #{result.err}#{result.out}" unless result.status.success?

@@ -12,12 +12,12 @@ class ChildProcess
   FOREIGN = %w[PORT RAILS_MAX_THREADS RACK_ENV RAILS_ENV HYPERION_H2_TIMING RUBYOPT RUBYLIB BUNDLE_GEMFILE].freeze
   NEUTRAL = FOREIGN.to_h { |name| [name, nil] }.freeze
   # A process that has not ended by then never will.
-  LAST_RESORT = 10
+  LAST_RESORT = 30
 
   Result = Struct.new(:status, :out, :err)
 
   # Runs a command to its end and answers its Result.
-  def self.run(*command, within: 30, **options)
+  def self.run(*command, within: 60, **options)
     process = new(*command, **options)
     Result.new(process.wait(within:), process.out, process.err)
   ensure
@@ -48,7 +48,7 @@ class ChildProcess
   end
 
   # The MatchData of the first output, on either stream, that matches.
-  def wait_for(pattern, within: 15)
+  def wait_for(pattern, within: 30)
     deadline = Deadline.new(within)
     match = @lock.synchronize do
       @changed.wait(@lock, deadline.remaining) until (found = find(pattern)) || @open.zero? || deadline.passed?

@@ -7,7 +7,7 @@ module Eventually
   PERIOD = 0.02
 
   # Asks the block until it answers true.
-  def eventually(what, within: 10)
+  def eventually(what, within: 30)
     deadline = Deadline.new(within)
     until yield
       raise "not within #{within} s: #{what}" if deadline.passed?

@@ -19,14 +19,14 @@ module Http2Client
   HEAD_END = "\r\n\r\n"
 
   # `curl` with further arguments; raises unless it ends well.
-  def curl(url, *arguments, within: 30)
+  def curl(url, *arguments, within: 60)
     version = url.start_with?("https:") ? ["--http2", "--insecure"] : ["--http2-prior-knowledge"]
     result = client("curl", "--silent", "--show-error", "--include", *version,
                     "--write-out", WRITE_OUT, *arguments, url, within:)
     parse_curl(result)
   end
 
-  def nghttp(url, *arguments, within: 30)
+  def nghttp(url, *arguments, within: 60)
     client("nghttp", "--no-verify-peer", *arguments, url, within:).out
   end
 
@@ -38,7 +38,7 @@ module Http2Client
   end
 
   # Runs a script with Node; `session` is a connected http2 session to `url`; answers what `done(value)` is given.
-  def node(url, script, within: 30)
+  def node(url, script, within: 60)
     program = <<~JAVASCRIPT
       const http2 = require("http2");
       const session = http2.connect(#{JSON.generate(url)}, { rejectUnauthorized: false });

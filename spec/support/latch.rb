@@ -23,7 +23,7 @@ class Latch
   end
 
   # The first value that it was opened with.
-  def wait(seconds = 10)
+  def wait(seconds = 30)
     deadline = Deadline.new(seconds)
     @lock.synchronize do
       @opened.wait(@lock, deadline.remaining) until @values.any? || deadline.passed?

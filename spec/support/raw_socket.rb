@@ -8,7 +8,7 @@ require_relative "deadline"
 # and every wait has an end. What is read goes to `take`.
 class RawSocket
   READ = 65_536
-  PATIENCE = 15
+  PATIENCE = 30
 
   # The stream, without a word of HTTP/2.
   def self.bare(port, tls: false)

@@ -27,7 +27,7 @@ module ServerHelper
   end
 
   # Runs a server that is expected not to start: the ChildProcess::Result.
-  def run_server(*arguments, via: :command, env: {}, file: write_file("config.ru", HELLO), within: 20)
+  def run_server(*arguments, via: :command, env: {}, file: write_file("config.ru", HELLO), within: 60)
     command = ServerProcess.command_line(file, via:, arguments:)
     ChildProcess.run(*command, directory: temporary_directory, env: { **server_env, **env }, within:)
   end

@@ -48,7 +48,7 @@ class ServerProcess < ChildProcess
   # The URLs of the start line.
   attr_reader :urls
 
-  def wait_until_listening(within: 20)
+  def wait_until_listening(within: 60)
     @urls = wait_for(LISTENING, within:)[1].split(", ")
   end
 

@@ -87,7 +87,7 @@ RSpec.describe "WebSockets over HTTP/1.1", if: WebSocketLibraries.available? do
     with_server(app, lint: false, tls: false) do
       socket = handshake("/driver")
       read_head(socket)
-      expect(server.stop(within: 8).exitstatus).to eq(0)
+      expect(server.stop.exitstatus).to eq(0)
       expect(socket.read).to eq("")
     end
   end

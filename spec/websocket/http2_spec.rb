@@ -141,7 +141,7 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)", if: WebSocketLibraries.avail
     with_server(File.read(File.join(__dir__, "app.ru")), lint: false) do
       # A session that outlives its script.
       js("globalThis.staying = connect(url); return (await websocket(staying, '/driver')).head;")
-      expect(server.stop(within: 8).exitstatus).to eq(0)
+      expect(server.stop.exitstatus).to eq(0)
     end
   end
 end

@@ -4,7 +4,7 @@ const fs = require("fs");
 const { chromium } = require("playwright-core");
 
 const options = JSON.parse(process.argv[2]);
-const PATIENCE = 20000;
+const PATIENCE = 60000;
 // Ends every line of this run: the room may remember others.
 const MARK = ` #${process.pid}`;
 

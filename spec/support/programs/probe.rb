@@ -6,7 +6,7 @@
 require_relative "../raw_connection"
 
 PERIOD = 0.05
-PATIENCE = 5
+PATIENCE = 15
 
 def now
   Process.clock_gettime(Process::CLOCK_MONOTONIC)
