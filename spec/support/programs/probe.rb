@@ -1,15 +1,22 @@
 # frozen_string_literal: true
 
-# Asks a server for "/" on a fresh connection every 50 ms until TERM; prints the milliseconds of each request, or what
-# went wrong with it. A process of its own, so that nothing but the server can delay it.
+# Asks a server for "/" on a fresh connection every 50 ms, and once more at TERM; prints the milliseconds of each
+# request, and those of CPU that the server has spent meanwhile, or what went wrong. A process of its own, so that the
+# attack does not delay it.
+# Arguments: the server's process, its port and its scheme.
 
 require_relative "../raw_connection"
 
 PERIOD = 0.05
 PATIENCE = 15
 
-def now
-  Process.clock_gettime(Process::CLOCK_MONOTONIC)
+def now(clock = Process::CLOCK_MONOTONIC)
+  Process.clock_gettime(clock)
+end
+
+# The clock of what a process has spent of CPU; clock_getcpuclockid(3) answers the same.
+def cpu_clock(pid)
+  (~pid << 3) | 2
 end
 
 def ask(port, tls)
@@ -19,19 +26,23 @@ def ask(port, tls)
   connection.close
 end
 
-def measure(port, tls)
+# The rest of the period.
+def measure(server, port, tls)
   start = now
+  spent = now(server)
   ask(port, tls)
+  spent = now(server) - spent
   elapsed = now - start
-  puts format("%.1f ms", elapsed * 1000)
-  sleep([PERIOD - elapsed, 0].max)
+  puts format("%<elapsed>.1f ms, %<spent>.1f ms of CPU", elapsed: elapsed * 1000, spent: spent * 1000)
+  [PERIOD - elapsed, 0].max
 rescue SystemCallError, RawConnection::Failed, OpenSSL::SSL::SSLError => e
   puts "failed: #{e.class}: #{e.message}"
-  sleep(PERIOD)
+  PERIOD
 end
 
 $stdout.sync = true
-trap(:TERM) { exit }
-port = Integer(ARGV.fetch(0), 10)
-tls = ARGV.fetch(1) == "https"
-loop { measure(port, tls) }
+told, tell = IO.pipe
+trap(:TERM) { tell.close }
+target = [cpu_clock(Integer(ARGV.fetch(0), 10)), Integer(ARGV.fetch(1), 10), ARGV.fetch(2) == "https"]
+nil until told.wait_readable(measure(*target))
+measure(*target)
