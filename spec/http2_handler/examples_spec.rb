@@ -27,7 +27,7 @@ RSpec.describe "examples that embed the handler" do
     expect(@process.wait(within: 10)).to be_success
   end
 
-  it "serve in a server of the async library, whose reactor runs on" do
+  it "serve in a server of the async library, whose reactor runs on", if: HandlerHelper::ASYNC do
     port = start("embedded_async.rb")
     expect(curl("http://localhost:#{port}/").body).to start_with("hello over HTTP/2")
     @process.wait_for(/^1 connections$/)

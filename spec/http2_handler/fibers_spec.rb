@@ -86,7 +86,7 @@ RSpec.describe HyperionRs::Http2Handler, "under a Fiber scheduler" do
     expect(socket).to be_closed
   end
 
-  it "works with the async library" do
+  it "works with the async library", if: HandlerHelper::ASYNC do
     program = <<~'RUBY'
       require "async"
       require "openssl"

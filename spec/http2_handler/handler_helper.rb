@@ -9,6 +9,9 @@ module HandlerHelper
   HELLO = ->(env) { [200, { "content-type" => "text/plain" }, ["hello #{env['PATH_INFO']}"]] }
   PREFIX = "$LOAD_PATH.unshift #{ServerProcess::LIBRARY.inspect}; require 'hyperion_rs'; require 'socket'\n".freeze
 
+  # Whether there is the async library: distributions compile what it needs for one Ruby.
+  ASYNC = Gem::Specification.find_all_by_name("async").any?
+
   # What a listener's connections are served by, and how the calls of `serve` have ended.
   Listener = Struct.new(:server, :thread, :ends) do
     def port
