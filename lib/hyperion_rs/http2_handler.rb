@@ -43,6 +43,7 @@ module HyperionRs
       @app = app
       @runtime = runtime || Runtime.default
       @logger = @runtime.logger
+      @metrics = @runtime.metrics
       @settings = Settings.new(h2_settings, @logger)
       @preferences = Preferences.new(tls, @logger)
       @codec = Codec.new(@preferences.hpack, @runtime)
@@ -81,16 +82,22 @@ module HyperionRs
 
     private
 
-    # The SETTINGS that were asked for, as pairs of identifier and value. Nothing here calls it: it is what subclasses
-    # and specs of the handler that this one replaces look at.
+    # The next two are called by nothing here: they are what subclasses and specs of the handler that this one replaces
+    # look at.
+
+    # The SETTINGS that were asked for, as pairs of identifier and value.
     def initial_settings_payload
       @settings.to_h.map { |name, value| [SETTINGS_KEY_MAP.fetch(name), value] }
     end
 
+    # Threads that call applications, as HYPERION_H2_DISPATCH_POOL says now.
+    def resolve_dispatch_pool_size
+      Configuration::HandlerEnvironment.new(@logger).dispatch_pool || DISPATCH_POOL_DEFAULT
+    end
+
     def build_native(h2_admission)
       admission = h2_admission.is_a?(H2Admission) && h2_admission.plain? ? h2_admission.native : h2_admission
-      metrics = @runtime.metrics
-      metrics = metrics.native if metrics.is_a?(Metrics)
+      metrics = @metrics.is_a?(Metrics) ? @metrics.native : @metrics
       Native::Handler.new(@app, @preferences.native_settings(@settings.to_h), @logger, metrics, admission)
     end
 

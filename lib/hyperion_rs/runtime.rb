@@ -21,6 +21,13 @@ module HyperionRs
         @lock.synchronize { @default ||= new }
       end
 
+      # Sets it, for handlers to come.
+      def default=(runtime)
+        raise ArgumentError, "expected a #{self}: #{runtime.inspect}" unless runtime.is_a?(self)
+
+        @lock.synchronize { @default = runtime }
+      end
+
       # Forgets the default: the next one has new counters.
       def reset_default!
         @lock.synchronize { @default = nil }
@@ -41,6 +48,11 @@ module HyperionRs
 
     def logger
       @lock.synchronize { @logger ||= default_logger }
+    end
+
+    # Whether it is the one that handlers share.
+    def default?
+      equal?(Runtime.default)
     end
 
     private

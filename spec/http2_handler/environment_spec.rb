@@ -93,6 +93,13 @@ RSpec.describe HyperionRs::Http2Handler, "environment" do
       )
     end
 
+    it "is told as a number, for what was written against the handler that it replaces" do
+      told = [nil, "8", "100", "none"].map do |value|
+        with_environment("HYPERION_H2_DISPATCH_POOL" => value) { handler.send(:resolve_dispatch_pool_size) }
+      end
+      expect(told).to eq([4, 8, 16, 4])
+    end
+
     it "sets the number of threads that all handlers share" do
       expect(report(workers: 7, HYPERION_H2_DISPATCH_POOL: "7")[:workers]).to eq(7)
     end
