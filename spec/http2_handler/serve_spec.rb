@@ -111,6 +111,14 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     end
   end
 
+  it "has nothing wait for an acknowledgement in the socket below an SSLSocket" do
+    identity = Certificates.generate
+    sockets = Thread::Queue.new
+    told = ->(_env) { [200, {}, [sockets.pop.getsockopt(:TCP, :NODELAY).bool.to_s]] }
+    server = listen(handler(told)) { |socket| encrypt(socket.tap { sockets << socket }, identity) }
+    expect(curl("https://127.0.0.1:#{server.port}/").body).to eq("true")
+  end
+
   it "passes large bodies on in both directions of an SSLSocket at once" do
     identity = Certificates.generate
     echo = ->(env) { [200, {}, [env["rack.input"].read]] }

@@ -72,8 +72,13 @@ impl Adopted {
         tls: Option<TlsSession>,
     ) -> io::Result<Connection> {
         let socket = into_socket(self.socket, &self.local)?;
-        let (remote, local) =
-            carrier.map_or((self.remote, self.local), |carrier| (carrier.remote, carrier.local));
+        let (remote, local) = match carrier {
+            Some(Adopted { socket, remote, local }) => {
+                send_at_once(&socket, &local);
+                (remote, local)
+            }
+            None => (self.remote, self.local),
+        };
         Ok(Box::pin(service.serve(socket, Peer { remote, local, tls })))
     }
 }
@@ -82,15 +87,19 @@ impl Adopted {
 pub type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn into_socket(socket: socket2::Socket, local: &Address) -> io::Result<Socket> {
+    send_at_once(&socket, local);
     Ok(match local {
-        Address::Tcp(_) => {
-            // Responses leave in whole flushes: waiting for more would only add latency. A client that is gone is
-            // found out by the first read.
-            let _ = socket.set_tcp_nodelay(true);
-            Socket::Tcp(TcpStream::from_std(socket.into())?)
-        }
+        Address::Tcp(_) => Socket::Tcp(TcpStream::from_std(socket.into())?),
         Address::Unix(_) => Socket::Unix(UnixStream::from_std(socket.into())?),
     })
+}
+
+/// Responses leave in whole flushes: waiting for more would only add latency.
+fn send_at_once(socket: &socket2::Socket, local: &Address) {
+    if let Address::Tcp(_) = local {
+        // A client that is gone is found out by the first read.
+        let _ = socket.set_tcp_nodelay(true);
+    }
 }
 
 fn address(address: &SockAddr) -> Option<Address> {
