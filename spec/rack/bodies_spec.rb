@@ -151,6 +151,17 @@ RSpec.describe "response bodies" do
         expect(fetch(path, ":method" => "HEAD")).to include(status: 200, body: "", ended_with_headers: true)
       end
     end
+
+    it "tells the length in answer to HEAD, where it is known" do
+      lengths = %w[/array /to_ary /no_array /each /empty /array?304].map do |path|
+        values(fetch(path, ":method" => "HEAD"), "content-length")
+      end
+      expect(lengths).to eq([["3"], ["2"], [], [], [], []])
+    end
+
+    it "answers 500 to HEAD where it does so to GET" do
+      expect(fetch("/symbols", ":method" => "HEAD")).to include(status: 500, body: "", ended_with_headers: true)
+    end
   end
 
   describe "END_STREAM" do

@@ -95,9 +95,13 @@ impl Streaming {
         body: &Body,
         input: Value,
     ) -> Result<Sent, Error> {
-        let Triple { head, wishes, .. } = triple;
+        let Triple { mut head, wishes, .. } = triple;
         let value = body.value;
-        if responder.is_head() || matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        let bodiless = matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if bodiless || responder.is_head() {
+            if !bodiless {
+                tell_length(ruby, &mut head, body)?;
+            }
             responder.respond_empty(head);
             return Ok(Sent::Whole);
         }
@@ -242,10 +246,7 @@ fn send_array(ruby: &Ruby, responder: Responder, mut head: Head, array: RArray) 
             return Ok(Sent::Whole);
         }
     }
-    let mut size = 0;
-    for index in 0..array.len() {
-        size += string(ruby, array.entry(index as isize)?)?.len();
-    }
+    let size = size_of(ruby, array)?;
     if size <= WHOLE {
         let mut bytes = Vec::with_capacity(size);
         for index in 0..array.len() {
@@ -263,6 +264,22 @@ fn send_array(ruby: &Ruby, responder: Responder, mut head: Head, array: RArray) 
     guarded(&writer, sent)?;
     Writer::finish(ruby, &writer, ruby.qnil().as_value())?;
     Ok(Sent::Whole)
+}
+
+/// Says in answer to HEAD how long the body would be, as GET does (RFC 9110, section 9.3.2). Of an empty one that is not
+/// known: `Rack::Head` may have emptied it.
+fn tell_length(ruby: &Ruby, head: &mut Head, body: &Body) -> Result<(), Error> {
+    if let Some(array) = body.to_array()? {
+        let size = size_of(ruby, array)?;
+        if size > 0 {
+            respond::add_length(head, size as u64);
+        }
+    }
+    Ok(())
+}
+
+fn size_of(ruby: &Ruby, array: RArray) -> Result<usize, Error> {
+    (0..array.len()).try_fold(0, |size, index| Ok(size + string(ruby, array.entry(index as isize)?)?.len()))
 }
 
 fn string(ruby: &Ruby, part: Value) -> Result<RString, Error> {
