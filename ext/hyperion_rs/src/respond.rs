@@ -49,7 +49,8 @@ impl Triple {
         }
         let (status, headers, body): (Value, Value, Value) =
             (triple.entry(0)?, triple.entry(1)?, triple.entry(2)?);
-        let mut head = Head::new(status_code(ruby, status)?);
+        let count = RHash::from_value(headers).map_or(0, |hash| hash.len());
+        let mut head = Head::with_capacity(status_code(ruby, status)?, count);
         let wishes = fields(ruby, &mut head, headers)?;
         check_length(ruby, &head)?;
         Ok(Triple { head, status, headers, body, wishes })
@@ -129,10 +130,16 @@ fn add(ruby: &Ruby, head: &mut Head, wishes: &mut Wishes, name: Value, value: Va
     push(ruby, head, field, value)
 }
 
+#[inline]
 fn push(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> Result<(), Error> {
-    if let Some(string) = RString::from_value(value) {
-        return push_lines(ruby, head, name, string);
+    match RString::from_value(value) {
+        Some(string) => push_lines(ruby, head, name, string),
+        None => push_other(ruby, head, name, value),
     }
+}
+
+#[cold]
+fn push_other(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> Result<(), Error> {
     if let Some(values) = RArray::from_value(value) {
         return values.into_iter().try_for_each(|value| push(ruby, head, name.clone(), value));
     }
@@ -143,6 +150,7 @@ fn push(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> Result<
 }
 
 /// One field for each line: Rack 2 joins repeated headers with newlines.
+#[inline]
 fn push_lines(ruby: &Ruby, head: &mut Head, name: HeaderName, value: RString) -> Result<(), Error> {
     // SAFETY: nothing below calls Ruby before the slice's last use, but for the error, which ends it.
     let bytes = unsafe { value.as_slice() };

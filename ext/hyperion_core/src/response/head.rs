@@ -35,9 +35,10 @@ pub enum InvalidField {
     TooLarge,
 }
 
-/// What a typical head needs, so that its buffer grows once at most.
-const VALUES_CAPACITY: usize = 512;
-const FIELDS_CAPACITY: usize = 16;
+/// Fields of a head of which nobody knows how many it will have.
+const FIELDS: usize = 12;
+/// Bytes that most values need, so that the buffer of a head does not grow.
+const VALUE_BYTES: usize = 32;
 
 impl Head {
     /// Field lines that a head may have: more than any client takes, and far from what a `HeaderMap` can hold, which
@@ -49,10 +50,16 @@ impl Head {
 
     /// A head without fields.
     pub fn new(status: StatusCode) -> Self {
+        Head::with_capacity(status, FIELDS)
+    }
+
+    /// A head without fields, and with room for so many.
+    pub fn with_capacity(status: StatusCode, fields: usize) -> Self {
+        let fields = fields.min(Self::MAX_FIELDS);
         Head {
             status,
-            values: Vec::with_capacity(VALUES_CAPACITY),
-            fields: Vec::with_capacity(FIELDS_CAPACITY),
+            values: Vec::with_capacity(fields * VALUE_BYTES),
+            fields: Vec::with_capacity(fields),
             size: 0,
         }
     }
@@ -207,10 +214,20 @@ const LANES: usize = 16;
 
 /// Values are many, and good: all their bytes are looked at, without a branch for each, so that vectors can be used.
 fn first_control(value: &[u8]) -> Option<u8> {
-    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, &byte| found | is_control(byte));
-    let mut chunks = value.chunks_exact(LANES);
-    let found = chunks.any(any) || any(chunks.remainder());
-    if found { value.iter().copied().find(|&byte| is_control(byte)) } else { None }
+    if has_control(value) { value.iter().copied().find(|&byte| is_control(byte)) } else { None }
+}
+
+fn has_control(value: &[u8]) -> bool {
+    let any = |lanes: &[u8; LANES]| lanes.iter().fold(false, |found, &byte| found | is_control(byte));
+    match value.last_chunk() {
+        // The last ones overlap those before them.
+        Some(last) => any(last) || value.chunks_exact(LANES).filter_map(<[u8]>::first_chunk).any(any),
+        None => {
+            let mut lanes = [b' '; LANES];
+            lanes[..value.len()].copy_from_slice(value);
+            any(&lanes)
+        }
+    }
 }
 
 /// The bytes that `http::HeaderValue` refuses: controls but the tab, and DEL.
