@@ -1,10 +1,9 @@
-//! The Rack environment of a request, built in one pass: a copy of a template, and the request's own pairs inserted in
-//! bulk. The Hash is the application's for ever.
+//! The Rack environment of a request, built in one pass: its pairs are gathered, and a Hash made for them that has the
+//! pairs of a template too. The Hash is the application's for ever.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use hyperion_core::request::{Protocol, Request};
-use magnus::prelude::*;
+use hyperion_core::request::Request;
 use magnus::rb_sys::{AsRawValue, FromRawValue, protect};
 use magnus::typed_data::Obj;
 use magnus::{Error, IntoValue, RHash, Ruby, Value};
@@ -13,73 +12,27 @@ use rb_sys::VALUE;
 use crate::handle::EarlyHints;
 use crate::hijack::Hijack;
 use crate::input::Input;
-use crate::keys::{self, Keys};
-use crate::settings::Settings;
+use crate::keys::{self, HeaderKey, Keys};
 
 mod authority;
+mod pairs;
 mod peer;
+mod shapes;
+mod table;
+mod templates;
+
+use pairs::Pairs;
 
 pub(crate) use peer::init;
-
-/// Pairs gathered on the stack, where the garbage collector sees them, before they are inserted.
-const BATCH: usize = 64;
+pub(crate) use templates::Templates;
 
 /// The Rack that knows the path of `OPTIONS *`.
 const ASTERISK: (u32, u32) = (3, 1);
 
-struct Pairs {
-    hash: VALUE,
-    pairs: [VALUE; 2 * BATCH],
-    count: usize,
-}
-
-impl Pairs {
-    fn push(&mut self, key: VALUE, value: VALUE) {
-        if self.count == self.pairs.len() {
-            self.insert();
-        }
-        self.pairs[self.count] = key;
-        self.pairs[self.count + 1] = value;
-        self.count += 2;
-    }
-
-    fn insert(&mut self) {
-        // SAFETY: the GVL is held; `pairs` holds `count` live values on the stack, and `hash` is a Hash.
-        unsafe { rb_sys::rb_hash_bulk_insert(self.count as _, self.pairs.as_ptr(), self.hash) };
-        self.count = 0;
-    }
-}
-
-/// What all requests of a server have in common.
-pub(crate) fn template(ruby: &Ruby, settings: &Settings, tls: bool, errors: Value) -> Result<RHash, Error> {
-    let env = ruby.hash_new();
-    let text = |value: &str| ruby.str_new(value).to_interned_str();
-    env.aset(text("SCRIPT_NAME"), text(""))?;
-    env.aset(text("SERVER_PROTOCOL"), text("HTTP/2"))?;
-    env.aset(text("SERVER_SOFTWARE"), text(&settings.server_software))?;
-    env.aset(text("rack.url_scheme"), text(if tls { "https" } else { "http" }))?;
-    env.aset(text("rack.errors"), errors)?;
-    env.aset(text("rack.multithread"), true)?;
-    env.aset(text("rack.multiprocess"), false)?;
-    env.aset(text("rack.run_once"), false)?;
-    if tls {
-        env.aset(text("HTTPS"), text("on"))?;
-    }
-    if settings.rack_version.0 < 3 {
-        let version = ruby.ary_from_vec(vec![1, 3]);
-        version.freeze();
-        env.aset(text("rack.version"), version)?;
-        env.aset(text("HTTP_VERSION"), text("HTTP/2"))?;
-    }
-    env.aset(text("rack.hijack?"), true)?;
-    env.freeze();
-    Ok(env)
-}
-
 /// The env of one request.
 pub(crate) fn build(
     ruby: &Ruby,
-    template: RHash,
+    templates: &Templates,
     request: &Request,
     input: &Input,
     hijack: Obj<Hijack>,
@@ -89,10 +42,8 @@ pub(crate) fn build(
     let hints = hints.map(|hints| hints.into_value_with(ruby));
     let keys = keys::keys(ruby);
     let env = protect(|| {
-        // SAFETY: the GVL is held; `template` is a Hash, and every value made here is on this stack frame, in `Pairs`,
-        // or in the new Hash.
-        let hash = unsafe { rb_sys::rb_hash_dup(template.as_raw()) };
-        let mut pairs = Pairs { hash, pairs: [0; 2 * BATCH], count: 0 };
+        // Every value made here is on this stack frame, in `Pairs`, or in the new Hash.
+        let mut pairs = Pairs::new(templates.of(ruby, request).as_raw());
         request_line(ruby, &keys, &mut pairs, request, rack_version);
         pairs.push(keys.remote_addr, peer::address(ruby, &keys, &request.peer.remote));
         pairs.push(keys.rack_input, input.value.as_raw());
@@ -104,10 +55,9 @@ pub(crate) fn build(
         pairs.push(keys.response_finished, unsafe { rb_sys::rb_ary_new() });
         headers(ruby, &mut pairs, &request.headers, rack_version);
         body(&keys, &mut pairs, request, input);
-        pairs.insert();
-        hash
+        pairs.env(ruby, &templates.shapes)
     })?;
-    // SAFETY: `rb_hash_dup` answered a Hash.
+    // SAFETY: `env` answers a Hash.
     let env = unsafe { RHash::from_value(Value::from_raw(env)).unwrap_unchecked() };
     hijack.belong_to(env);
     Ok(env)
@@ -115,7 +65,6 @@ pub(crate) fn build(
 
 fn request_line(ruby: &Ruby, keys: &Keys, pairs: &mut Pairs, request: &Request, rack_version: (u32, u32)) {
     pairs.push(keys.request_method, method(keys, &request.method));
-    protocol(keys, pairs, request.protocol, rack_version);
     let path = match request.path() {
         // Earlier ones want a slash, or nothing.
         "*" if rack_version < ASTERISK => keys.empty,
@@ -148,19 +97,6 @@ fn protocols(keys: &Keys, pairs: &mut Pairs, request: &Request) {
     }
 }
 
-/// The template has HTTP/2.
-fn protocol(keys: &Keys, pairs: &mut Pairs, protocol: Protocol, rack_version: (u32, u32)) {
-    let name = match protocol {
-        Protocol::Http2 => return,
-        Protocol::Http11 => keys.http_1_1,
-        Protocol::Http10 => keys.http_1_0,
-    };
-    pairs.push(keys.server_protocol, name);
-    if rack_version.0 < 3 {
-        pairs.push(keys.http_version, name);
-    }
-}
-
 fn headers(ruby: &Ruby, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u32, u32)) {
     let repeats = headers.len() != headers.keys_len();
     // Without repeats no name has to be looked up again for its values.
@@ -169,7 +105,10 @@ fn headers(ruby: &Ruby, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u
         if rack_version.0 < 3 && name.as_str() == "version" {
             continue;
         }
-        let Some(key) = keys::header_key(ruby, name) else { continue };
+        let key = keys::header_key(ruby, name);
+        if matches!(key, HeaderKey::Hidden) {
+            continue;
+        }
         if repeats && !is_first(headers, name, value) {
             continue;
         }
@@ -177,7 +116,11 @@ fn headers(ruby: &Ruby, pairs: &mut Pairs, headers: &HeaderMap, rack_version: (u
         if repeats {
             join(string, name, headers);
         }
-        pairs.push(key, string);
+        match key {
+            HeaderKey::Lasting(key) => pairs.push(key, string),
+            HeaderKey::Passing(key) => pairs.push_passing(key, string),
+            HeaderKey::Hidden => {}
+        }
     }
 }
 

@@ -37,10 +37,6 @@ keys! {
     server_name = "SERVER_NAME",
     server_port = "SERVER_PORT",
     http_host = "HTTP_HOST",
-    server_protocol = "SERVER_PROTOCOL",
-    http_version = "HTTP_VERSION",
-    http_1_1 = "HTTP/1.1",
-    http_1_0 = "HTTP/1.0",
     remote_addr = "REMOTE_ADDR",
     content_type = "CONTENT_TYPE",
     content_length = "CONTENT_LENGTH",
@@ -84,9 +80,19 @@ methods! {
 
 struct Tables {
     keys: Keys,
-    /// From a field name to its key in the env; without one, the application never sees the field. Seeded at random, so
-    /// that a peer cannot choose names that collide.
-    headers: HashMap<HeaderName, Option<VALUE>, RandomState>,
+    /// By field name. Seeded at random, so that a peer cannot choose names that collide.
+    headers: HashMap<HeaderName, HeaderKey, RandomState>,
+}
+
+/// What a field is called in the env.
+#[derive(Clone, Copy)]
+pub(crate) enum HeaderKey {
+    /// A String that lives as long as the process: the same for each request.
+    Lasting(VALUE),
+    /// A String that was made for this request.
+    Passing(VALUE),
+    /// The application must not see the field.
+    Hidden,
 }
 
 static TABLES: GvlCell<Option<Tables>> = GvlCell::new(None);
@@ -99,8 +105,8 @@ pub(crate) fn init(ruby: &Ruby) {
     intern_methods(ruby);
     let keys = Keys::new(ruby);
     let mut headers = HashMap::with_hasher(RandomState::default());
-    headers.insert(CONTENT_TYPE, Some(keys.content_type));
-    headers.insert(CONTENT_LENGTH, Some(keys.content_length));
+    headers.insert(CONTENT_TYPE, HeaderKey::Lasting(keys.content_type));
+    headers.insert(CONTENT_LENGTH, HeaderKey::Lasting(keys.content_length));
     TABLES.with(ruby, |tables| *tables = Some(Tables { keys, headers }));
 }
 
@@ -115,31 +121,31 @@ pub(crate) fn response_finished(ruby: &Ruby) -> Value {
     unsafe { Value::from_raw(keys(ruby).response_finished) }
 }
 
-/// The env key of a field, `HTTP_ACCEPT` for `accept`; none for one that the application must not see.
-pub(crate) fn header_key(ruby: &Ruby, name: &HeaderName) -> Option<VALUE> {
+/// The env key of a field, `HTTP_ACCEPT` for `accept`.
+pub(crate) fn header_key(ruby: &Ruby, name: &HeaderName) -> HeaderKey {
     let (known, count) = TABLES.with(ruby, |tables| {
         let headers = &tables.as_ref().expect("made when the library was loaded").headers;
         (headers.get(name).copied(), headers.len())
     });
-    if let Some(key) = known {
-        return key;
-    }
-    if is_hidden(name.as_str()) {
-        remember(ruby, name, count, None);
-        return None;
-    }
-    let key = interned(ruby, &env_name(name));
-    if count < MAX_HEADERS {
-        ruby.gc_register_mark_object(key);
-    }
-    remember(ruby, name, count, Some(key.as_raw()));
-    Some(key.as_raw())
+    known.unwrap_or_else(|| new_key(ruby, name, count < MAX_HEADERS))
 }
 
-fn remember(ruby: &Ruby, name: &HeaderName, count: usize, key: Option<VALUE>) {
-    if count < MAX_HEADERS {
+#[cold]
+fn new_key(ruby: &Ruby, name: &HeaderName, lasting: bool) -> HeaderKey {
+    let key = if is_hidden(name.as_str()) {
+        HeaderKey::Hidden
+    } else {
+        let string = interned(ruby, &env_name(name));
+        if !lasting {
+            return HeaderKey::Passing(string.as_raw());
+        }
+        ruby.gc_register_mark_object(string);
+        HeaderKey::Lasting(string.as_raw())
+    };
+    if lasting {
         TABLES.with(ruby, |tables| tables.as_mut().map(|tables| tables.headers.insert(name.clone(), key)));
     }
+    key
 }
 
 /// `proxy` would become HTTP_PROXY, which HTTP clients of the application obey; an underscore could pass for the

@@ -2,19 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyperion_core::request::Request;
 use magnus::prelude::*;
 use magnus::value::Opaque;
 use magnus::{DataTypeFunctions, Error, RHash, RModule, Ruby, TypedData, Value, gc};
 
 use crate::admission::Foreign;
 use crate::body::Streaming;
+use crate::env::Templates;
+use crate::gvl;
 use crate::handle::{EarlyHints, Pending};
 use crate::input::Classes;
 use crate::log::Logger;
 use crate::mirror::Mirror;
 use crate::settings::Settings;
-use crate::{env, gvl};
 
 /// The Ruby objects that serving needs. Whoever serves keeps this object alive, and so does its site.
 #[derive(TypedData)]
@@ -24,8 +24,7 @@ pub(crate) struct Roots {
     logger: Logger,
     admission: Option<Foreign>,
     mirror: Option<Mirror>,
-    /// What all envs have in common, without TLS and with it.
-    templates: [Opaque<RHash>; 2],
+    templates: Templates,
     string_io: Opaque<magnus::RClass>,
     streaming_input: Opaque<magnus::RClass>,
     spilled_input: Opaque<magnus::RClass>,
@@ -51,9 +50,7 @@ impl Roots {
         mirror: Option<Mirror>,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let errors: Value = ruby.eval("$stderr")?;
-        let plain = env::template(ruby, settings, false, errors)?;
-        let tls = env::template(ruby, settings, true, errors)?;
+        let templates = Templates::new(ruby, settings)?;
         let classes = Classes::find(ruby, settings.rack_version)?;
         let streaming = Streaming::find(ruby)?;
         Ok(Roots {
@@ -61,7 +58,7 @@ impl Roots {
             logger,
             admission,
             mirror,
-            templates: [plain.into(), tls.into()],
+            templates,
             string_io: classes.string_io.into(),
             streaming_input: classes.streaming.into(),
             spilled_input: classes.spilled.into(),
@@ -93,9 +90,9 @@ impl Roots {
         self.mirror.as_ref()
     }
 
-    /// What the env of this request begins with.
-    pub(crate) fn template(&self, ruby: &Ruby, request: &Request) -> RHash {
-        ruby.get_inner(self.templates[usize::from(request.peer.tls.is_some())])
+    /// What envs begin with.
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.templates
     }
 
     pub(crate) fn input_classes(&self, ruby: &Ruby) -> Classes {
@@ -146,7 +143,7 @@ impl DataTypeFunctions for Roots {
         self.logger.mark(marker);
         self.admission.iter().for_each(|admission| admission.mark(marker));
         self.mirror.iter().for_each(|mirror| mirror.mark(marker));
-        self.templates.iter().for_each(|template| marker.mark(*template));
+        self.templates.mark(marker);
         marker.mark(self.finishing);
         marker.mark(self.string_io);
         marker.mark(self.streaming_input);

@@ -62,10 +62,10 @@ impl Visit<'_> {
             Ok(input) => input,
             Err(error) => return self.failed(&pending, "request body", error),
         };
-        let template = roots.template(self.ruby, &request);
         let hints = roots.early_hints(&pending);
         let hijack = self.ruby.obj_wrap(Hijack::new(pending.clone()));
-        let env = env::build(self.ruby, template, &request, &input, hijack, hints, roots.rack_version());
+        let env =
+            env::build(self.ruby, roots.templates(), &request, &input, hijack, hints, roots.rack_version());
         let env = match env {
             Ok(env) => env,
             Err(error) => return self.failed(&pending, "env", error),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use hyperion_core::Address;
 use hyperion_core::request::Request;
 use magnus::Ruby;
@@ -12,8 +13,8 @@ use rb_sys::VALUE;
 use crate::cache::GvlCell;
 use crate::keys::Keys;
 
-/// By authority.
-type Names = HashMap<Box<[u8]>, (VALUE, VALUE)>;
+/// By authority. Seeded at random, so that a peer cannot choose some that collide.
+type Names = HashMap<Box<[u8]>, (VALUE, VALUE), RandomState>;
 
 /// Without TLS, and with it: the default port differs.
 static NAMES: GvlCell<Option<[Names; 2]>> = GvlCell::new(None);
