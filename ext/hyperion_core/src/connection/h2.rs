@@ -118,6 +118,7 @@ async fn converse<T>(
     let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
     let mut driver = Driver { connection, clock, shared, rejections };
     driver.run(permit).await;
+    driver.shared.traffic.closed();
 }
 
 /// Exchanges the prefaces (RFC 9113, section 3.4).

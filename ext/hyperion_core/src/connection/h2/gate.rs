@@ -135,6 +135,7 @@ impl FrameGate {
             }
             CONTINUATION => true,
             RST_STREAM if self.streams.reset(stream_id) => {
+                self.traffic.reset(stream_id);
                 self.resets.earn(self.traffic.take_answers());
                 self.resets.allow(1)
             }
@@ -162,6 +163,7 @@ impl FrameGate {
         let end_stream = header.flags & FLAG_END_STREAM != 0;
         if header.kind == HEADERS && header.stream_id > self.last_stream {
             self.streams.open(header.stream_id, end_stream);
+            self.traffic.opened(header.stream_id);
         } else if !self.streams.receive(header.stream_id, end_stream) {
             return Err(Reason::STREAM_CLOSED);
         }

@@ -109,7 +109,8 @@ impl H2Reply {
     /// Whether the stream was reset or the connection is gone.
     pub(crate) fn is_disconnected(&mut self) -> bool {
         // Nobody waits for the reset: the one who answers asks again, or finds out.
-        self.poll_gone(&mut Context::from_waker(Waker::noop())).is_ready()
+        self.shared.traffic.may_be_reset(self.stream_id)
+            && self.poll_gone(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Ready when the stream was reset or the connection is gone.

@@ -23,6 +23,8 @@ pub(crate) struct Traffic {
     /// Responses that were begun, and have earned the peer nothing yet.
     answers: AtomicU32,
     pub(crate) outflow: Outflow,
+    /// A bit for each of the last streams that the peer has reset, by [`mark`].
+    resets: AtomicU64,
     /// Whether `malformed` has entries: what is looked at for each request.
     any_malformed: AtomicBool,
     malformed: Mutex<Vec<Malformed>>,
@@ -64,6 +66,7 @@ impl Default for Traffic {
             earned: AtomicU32::new(0),
             answers: AtomicU32::new(0),
             outflow: Outflow::default(),
+            resets: AtomicU64::new(0),
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
             reported: Mutex::default(),
@@ -144,6 +147,29 @@ impl Traffic {
         self.answers.swap(0, Relaxed)
     }
 
+    /// The peer opens a stream. What is known of an earlier one with the same mark ends here.
+    pub(super) fn opened(&self, stream_id: u32) {
+        if self.resets.load(Relaxed) & mark(stream_id) != 0 {
+            self.resets.fetch_and(!mark(stream_id), Relaxed);
+        }
+    }
+
+    /// The peer resets a stream.
+    pub(super) fn reset(&self, stream_id: u32) {
+        self.resets.fetch_or(mark(stream_id), Relaxed);
+    }
+
+    /// The connection is over, and all its streams.
+    pub(super) fn closed(&self) {
+        self.resets.store(u64::MAX, Relaxed);
+    }
+
+    /// Whether the peer may have reset this stream, or is gone: a hint that takes no lock, while asking the `h2` crate
+    /// takes that of the connection.
+    pub(super) fn may_be_reset(&self, stream_id: u32) -> bool {
+        self.resets.load(Relaxed) & mark(stream_id) != 0
+    }
+
     /// Remembers a malformed part until [`Traffic::is_malformed`] asks for it; false when there are too many.
     pub(super) fn add_malformed(&self, malformed: Malformed) -> bool {
         let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,9 +195,25 @@ impl Traffic {
     }
 }
 
+/// A peer's streams have odd numbers.
+fn mark(stream_id: u32) -> u64 {
+    1 << (stream_id / 2 % u64::BITS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_reset_is_known_until_the_mark_is_used_again() {
+        let traffic = Traffic::default();
+        traffic.reset(3);
+        assert!(traffic.may_be_reset(3) && !traffic.may_be_reset(5));
+        traffic.opened(131);
+        assert!(!traffic.may_be_reset(131));
+        traffic.closed();
+        assert!(traffic.may_be_reset(131));
+    }
 
     #[tokio::test]
     async fn each_malformed_part_is_found_once() {
