@@ -1,5 +1,7 @@
 //! The one door to the application.
 
+use std::sync::Arc;
+
 use crate::body::RequestBody;
 use crate::report::Reporter;
 use crate::request::Request;
@@ -8,8 +10,8 @@ use crate::response::Responder;
 /// One request and the means to answer it.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The validated head.
-    pub request: Request,
+    /// The validated head. The responder has it too, so that its memory goes back where it came from.
+    pub request: Arc<Request>,
     /// The body: whole, or streaming.
     pub body: RequestBody,
     /// Answers exactly once; answers 500 when dropped unused.

@@ -47,7 +47,8 @@ impl Default for Reactor {
 impl Completion {
     /// Sends the response. A panic costs this response alone: the task that delivers is the only one there is.
     fn deliver(self, reporter: &(impl Reporter + ?Sized)) {
-        let Completion { reply, answer, record } = self;
+        let Completion { reply, answer, mut record } = self;
+        record.release_request();
         let mut spill = None;
         // What the panic leaves behind belongs to this stream and its connection.
         let delivered = catch_unwind(AssertUnwindSafe(|| match answer {

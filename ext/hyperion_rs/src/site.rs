@@ -29,9 +29,13 @@ pub(crate) struct Job {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are requests, and a box would be freed by another thread"
+)]
 pub(crate) enum Task {
     /// Serve a request.
-    Serve(Box<Exchange>),
+    Serve(Exchange),
     /// Call the `rack.response_finished` callbacks that are remembered under this number.
     Finished(u64, Outcome),
 }
@@ -147,7 +151,7 @@ pub(crate) struct Door(pub(crate) Arc<Site>);
 
 impl Handler for Door {
     fn handle(&self, exchange: Exchange) {
-        self.0.push(exchange.responder.queued_at(), Task::Serve(Box::new(exchange)));
+        self.0.push(exchange.responder.queued_at(), Task::Serve(exchange));
     }
 
     fn counted(&self) {

@@ -77,7 +77,7 @@ impl Worker<'_> {
         let Some(roots) = site.roots(self.ruby) else { return Ok(()) };
         let visit = Visit { ruby: self.ruby, site: &site, roots: &roots, home: self.home };
         let performed = match task {
-            Task::Serve(exchange) => visit.serve(*exchange),
+            Task::Serve(exchange) => visit.serve(exchange),
             Task::Finished(id, outcome) => visit.finished(id, outcome),
         };
         // The site may have been closed meanwhile.

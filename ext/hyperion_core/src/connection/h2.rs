@@ -232,7 +232,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Request::from_h2(parts, stream_id, shared.peer.clone())
         };
         let request = match request {
-            Ok(request) => request,
+            Ok(request) => Arc::new(request),
             Err(malformed) => {
                 reply::refuse(&mut reply, malformed);
                 if malformed != Malformed::Target && !self.rejections.allow(1) {
@@ -251,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         self.dispatch(request, body, responder);
     }
 
-    fn dispatch(&self, request: Request, body: RecvStream, responder: Responder) {
+    fn dispatch(&self, request: Arc<Request>, body: RecvStream, responder: Responder) {
         let extended_connect = request.connect_protocol.is_some();
         if request.method == Method::CONNECT && !extended_connect {
             return responder.respond_plain(StatusCode::NOT_IMPLEMENTED);

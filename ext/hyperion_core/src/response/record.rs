@@ -51,6 +51,9 @@ pub(crate) struct Record {
     queued_at: Instant,
     queue_wait: Option<Duration>,
     line: Option<Box<Line>>,
+    /// Until the response comes back to the reactor, which frees it then: the application's thread would do so while
+    /// it holds up others, and with memory of another thread.
+    request: Option<Arc<Request>>,
     status: Option<StatusCode>,
     /// Of the body, that were written.
     bytes: u64,
@@ -90,7 +93,7 @@ impl Answered {
 
 impl Record {
     /// Of a request whose head was complete.
-    pub(crate) fn new(server: Arc<Context>, slot: Slot, request: &Request) -> Box<Self> {
+    pub(crate) fn new(server: Arc<Context>, slot: Slot, request: &Arc<Request>) -> Box<Self> {
         let late = server.gate.is_late();
         let line = server.observer.access_log.is_some().then(|| Line::new(request));
         let mut record = Box::new(Record {
@@ -101,6 +104,7 @@ impl Record {
             queued_at: request.received_at,
             queue_wait: None,
             line,
+            request: Some(request.clone()),
             status: None,
             bytes: 0,
             outcome: Outcome::Disconnected,
@@ -112,6 +116,11 @@ impl Record {
             record.admit();
         }
         record
+    }
+
+    /// The request is of no use any more.
+    pub(crate) fn release_request(&mut self) {
+        self.request = None;
     }
 
     pub(super) fn hold(&mut self, held: Box<dyn Any + Send + Sync>) {

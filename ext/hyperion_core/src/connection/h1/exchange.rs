@@ -45,7 +45,7 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
     let facts = Facts::of(&parts);
     shared.line.begin(!body.is_end_stream());
     let request = match Request::from_h1(parts, shared.peer.clone()) {
-        Ok(request) => request,
+        Ok(request) => Arc::new(request),
         Err(malformed) => {
             shared.reject(&malformed.to_string());
             return Ok(refusal(&shared, StatusCode::BAD_REQUEST));
@@ -73,7 +73,7 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
     }
 }
 
-async fn dispatch(request: Request, body: HyperBody, responder: Responder, shared: &Arc<Shared>) {
+async fn dispatch(request: Arc<Request>, body: HyperBody, responder: Responder, shared: &Arc<Shared>) {
     if request.method == Method::CONNECT {
         return responder.respond_plain(StatusCode::NOT_IMPLEMENTED);
     }
@@ -97,7 +97,7 @@ async fn dispatch(request: Request, body: HyperBody, responder: Responder, share
 /// Collects the whole body, then calls the handler. The parser asks for a body that the client holds back
 /// (RFC 9110, section 10.1.1) when the body is first polled.
 async fn collect(
-    request: Request,
+    request: Arc<Request>,
     mut upload: Upload<BodySource>,
     mut responder: Responder,
     shared: &Arc<Shared>,
@@ -120,7 +120,12 @@ async fn collect(
 }
 
 /// Calls the handler at once, with a body that is read as it arrives.
-fn pass_on(request: Request, mut upload: Upload<BodySource>, mut responder: Responder, shared: &Arc<Shared>) {
+fn pass_on(
+    request: Arc<Request>,
+    mut upload: Upload<BodySource>,
+    mut responder: Responder,
+    shared: &Arc<Shared>,
+) {
     let (feeder, incoming) = incoming(None);
     let timed = !request.is_grpc();
     let (expects_continue, answered) = (request.expects_continue(), responder.answered());

@@ -47,7 +47,7 @@ impl Source for StreamSource {
 
 /// Collects the whole body, then calls the handler.
 pub(super) async fn collect(
-    request: Request,
+    request: Arc<Request>,
     body: RecvStream,
     mut responder: Responder,
     shared: Arc<Shared>,
@@ -79,7 +79,12 @@ pub(super) async fn collect(
 }
 
 /// Calls the handler at once, with a body that is read as it arrives.
-pub(super) fn pass_on(request: Request, mut body: RecvStream, mut responder: Responder, shared: Arc<Shared>) {
+pub(super) fn pass_on(
+    request: Arc<Request>,
+    mut body: RecvStream,
+    mut responder: Responder,
+    shared: Arc<Shared>,
+) {
     let (feeder, incoming) = incoming(Some(body.flow_control().clone()));
     // A stream of messages may pause for as long as its two ends like.
     let timed = !request.is_grpc() && request.connect_protocol.is_none();
