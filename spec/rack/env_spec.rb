@@ -126,6 +126,22 @@ RSpec.describe "the Rack environment" do
       expect(own.call(later)).to eq(own.call(first))
     end
 
+    it "has the fields of its own request, however alike the others are" do
+      names = ("a".."e").map { |letter| "x-#{letter}" }
+      # More sets of fields than are remembered, each of them several times.
+      sets = ((1..names.size).flat_map { |size| names.combination(size).to_a } * 3).shuffle(random: Random.new(1))
+      seen = js(<<~JAVASCRIPT).map { |body| JSON.parse(body).select { |key, _| key.match?(/\AHTTP_X_[A-E]\z/) } }
+        const sets = #{sets.to_json};
+        const fields = (set, round) => Object.fromEntries(set.map(name => [name, `${name} of ${round}`]));
+        const asked = sets.map((set, round) => exchange(session, "/", fields(set, round)));
+        return (await Promise.all(asked)).map(answer => answer.body);
+      JAVASCRIPT
+      sent = sets.each_with_index.map do |set, round|
+        set.to_h { |name| [name.upcase.tr("-", "_").prepend("HTTP_"), "#{name} of #{round}"] }
+      end
+      expect(seen).to eq(sent)
+    end
+
     it "takes more field names than it remembers" do
       names = (1..700).map { |number| "x-invented-#{number}" }
       names.each_slice(100) do |slice|
