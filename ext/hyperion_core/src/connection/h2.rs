@@ -1,5 +1,6 @@
 //! HTTP/2 (RFC 9113) through the `h2` crate: the task of one connection.
 
+mod block;
 mod clock;
 mod ended;
 mod fields;

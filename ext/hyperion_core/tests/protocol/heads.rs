@@ -6,7 +6,7 @@ use httlib_hpack::Encoder;
 use http::Method;
 
 use crate::support::client::{block, compressed, literal};
-use crate::support::{Client, Frame, Harness, Kind, get, harness, post, reason};
+use crate::support::{Client, Frame, Harness, Kind, get, harness, harness_with, post, reason};
 
 type Head = Vec<(&'static str, &'static str)>;
 
@@ -320,33 +320,91 @@ async fn a_head_may_span_continuations() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_in_parts_is_checked_all_the_same() {
-    // Each is whole in the first frame, which ends in the middle of another line.
-    for field in
-        [("connection", "close"), ("transfer-encoding", "chunked"), (":method", "GET"), (":unknown", "1")]
-    {
-        let mut harness = harness();
+async fn a_head_may_come_in_the_smallest_parts() {
+    let mut harness = harness();
+    let mut client = harness.client().await;
+    let block = [block(&get("/manual")), literal(b"x-long", &[b'v'; 300])].concat();
+    let mut frames = Frame::headers(1, [&[2, 0, 0, 0, 0, 15][..], &block[..1], &[0; 2]].concat())
+        .flags(0x1 | 0x8 | 0x20)
+        .encode();
+    frames.extend(block[1..].iter().flat_map(|&byte| Frame::new(Kind::CONTINUATION, 0, 1, [byte]).encode()));
+    frames.extend(Frame::new(Kind::CONTINUATION, 4, 1, []).encode());
+    client.write(&frames).await;
+    assert_eq!(harness.exchange().await.request.headers["x-long"].len(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_of_the_largest_size_may_come_in_small_frames() {
+    for frame_size in [1 << 14, 1 << 20] {
+        let mut harness = harness_with(|config| {
+            config.http2.max_header_list_size = 1 << 20;
+            config.http2.max_frame_size = frame_size;
+        });
         let mut client = harness.client().await;
+        let fields = literal(b"x-large", &[b'v'; 9000]).repeat(100);
+        let block = [block(&get("/manual")), fields].concat();
+        let mut parts = block.chunks(1 << 14).peekable();
+        client.send(Frame::headers(1, parts.next().unwrap()).flags(0x1)).await;
+        while let Some(part) = parts.next() {
+            let flags = if parts.peek().is_none() { 0x4 } else { 0 };
+            client.send(Frame::new(Kind::CONTINUATION, flags, 1, part)).await;
+        }
+        let exchange = harness.exchange().await;
+        assert_eq!(exchange.request.headers.get_all("x-large").iter().count(), 100);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_in_parts_is_checked_all_the_same() {
+    for field in [
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        (":method", "GET"),
+        (":unknown", "1"),
+        ("X-Upper", "1"),
+        ("x", "a\nb"),
+    ] {
         let mut head = get("/manual");
-        head.extend([("x-first", "1"), field, ("x-long", "a value that is cut")]);
+        head.extend([("x-first", "1"), field, ("x-last", "2")]);
         let block = block(&head);
-        let (first, rest) = block.split_at(block.len() - 10);
-        client.send(Frame::headers(1, first).flags(0x1)).await;
-        client.send(Frame::new(Kind::CONTINUATION, 4, 1, rest)).await;
-        let frame = client.next().await.unwrap();
-        assert!(matches!(frame.kind, Kind::RST_STREAM | Kind::GOAWAY), "{field:?} {frame:?}");
-        assert_eq!(frame.reason(), reason::PROTOCOL_ERROR, "{field:?}");
-        assert!(!harness.was_called());
+        let harness = harness();
+        let mut client = harness.client().await;
+        for (stream, cut) in (1..).step_by(2).zip(1..block.len()) {
+            let (first, rest) = block.split_at(cut);
+            client.send(Frame::headers(stream, first).flags(0x1)).await;
+            client.send(Frame::new(Kind::CONTINUATION, 4, stream, rest)).await;
+            assert_eq!(client.reset_of(stream).await, reason::PROTOCOL_ERROR, "{field:?} cut at {cut}");
+        }
+        client.assert_usable(9999).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_may_come_between_continuations() {
+    let frames = [
+        Frame::ping([0; 8]),
+        Frame::data(1, []),
+        Frame::headers(3, block(&get("/"))),
+        Frame::new(Kind(0xcc), 0, 1, []),
+        Frame::new(Kind::CONTINUATION, 4, 3, []),
+    ];
+    for frame in frames {
+        let harness = harness();
+        let mut client = harness.client().await;
+        client.send(Frame::headers(1, block(&get("/"))).flags(0x1)).await;
+        client.send(frame).await;
+        assert_eq!(client.goaway().await.reason(), reason::PROTOCOL_ERROR);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_head_follows_a_reset_by_the_client() {
     let harness = harness();
     let mut client = harness.client().await;
-    client.send(Frame::headers(1, block(&get("/"))).flags(0x1)).await;
-    client.send(Frame::ping([0; 8])).await;
-    assert_eq!(client.goaway().await.reason(), reason::PROTOCOL_ERROR);
+    client.open(1, &post("/echo")).await;
+    client.send(Frame::reset(1, reason::CANCEL)).await;
+    client.request(1, &get("/")).await;
+    assert_eq!(client.goaway().await.reason(), reason::STREAM_CLOSED);
 }
 
 #[tokio::test(start_paused = true)]

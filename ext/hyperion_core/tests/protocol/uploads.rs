@@ -69,6 +69,20 @@ async fn an_empty_last_frame_ends_an_empty_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_frames_between_others_are_no_flood() {
+    let harness = harness();
+    let mut client = harness.client().await;
+    for stream in (1..2000).step_by(2) {
+        client.open(stream, &post("/echo")).await;
+        for part in ["", "a", "", "b", ""] {
+            client.send(Frame::data(stream, part)).await;
+        }
+        client.send(Frame::data(stream, []).end()).await;
+        assert_eq!(client.response(stream).await.body, b"ab");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_memory_may_not_hold_is_in_a_file_while_it_is_needed() {
     let mut harness = harness_with(|config| config.buffers.request = 100_000);
     let mut client = harness.client().await;

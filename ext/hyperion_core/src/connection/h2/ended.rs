@@ -63,6 +63,16 @@ impl Ended {
         }
     }
 
+    /// Whether the peer has opened this stream, and neither ended nor reset it.
+    pub(super) fn is_receiving(&self, stream_id: u32) -> bool {
+        self.receiving.contains(&stream_id)
+    }
+
+    /// Whether the peer has reset this stream.
+    pub(super) fn was_reset(&self, stream_id: u32) -> bool {
+        self.reset.contains(stream_id)
+    }
+
     /// The peer resets a stream; false when it has done so before. haproxy says it once more for each DATA frame of
     /// ours that was on its way.
     pub(super) fn reset(&mut self, stream_id: u32) -> bool {

@@ -63,7 +63,7 @@ enum Flaw {
     Target,
 }
 
-/// A string that is cut off: its rest is in a later frame.
+/// The block ends within a line.
 struct Cut;
 
 /// A cursor over a header block.
@@ -110,14 +110,15 @@ impl Findings {
 }
 
 impl FieldScanner {
-    /// Reads whole field lines, and says how many bytes they are; the rest has to be shown again with what follows it.
-    pub(super) fn scan(&mut self, bytes: &mut [u8], findings: &mut Findings) -> usize {
+    /// Reads a whole block.
+    pub(super) fn scan(&mut self, bytes: &mut [u8]) -> Findings {
         let mut block = Block { bytes, at: 0 };
+        let mut findings = Findings::default();
         loop {
-            let start = block.at;
-            match self.line(&mut block, findings) {
+            match self.line(&mut block, &mut findings) {
                 Ok(true) => {}
-                Ok(false) | Err(Cut) => return start,
+                Ok(false) => return findings,
+                Err(Cut) => return Findings { undecodable: true, ..findings },
             }
         }
     }

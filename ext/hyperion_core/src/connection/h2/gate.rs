@@ -1,11 +1,12 @@
 //! Stands before the decoder: sees each frame that a peer sends, and lets through what the `h2` crate deals with as
-//! RFC 9113 wants. What is left to the gate: floods of frames that cost work and carry nothing, heads that never end,
-//! frames of a wrong size, and what [`super::fields`] finds.
+//! RFC 9113 wants. What is left to the gate: floods of frames that cost work and carry nothing, heads that never end or
+//! come in many parts, frames of a wrong size, and what [`super::fields`] finds.
 
 use std::sync::Arc;
 
 use h2::Reason;
 
+use super::block::{self, Limits, Parts};
 use super::ended::Ended;
 use super::fields::{FieldScanner, Findings};
 use super::tap::Tap;
@@ -22,16 +23,18 @@ pub(super) const HEADERS: u8 = 0x1;
 const PRIORITY: u8 = 0x2;
 pub(super) const RST_STREAM: u8 = 0x3;
 const SETTINGS: u8 = 0x4;
-const PING: u8 = 0x6;
+pub(super) const PING: u8 = 0x6;
 const GOAWAY: u8 = 0x7;
 const WINDOW_UPDATE: u8 = 0x8;
-const CONTINUATION: u8 = 0x9;
+pub(super) const CONTINUATION: u8 = 0x9;
+/// A frame of it is discarded (RFC 9113, section 5.5).
+pub(super) const UNASSIGNED: u8 = 0xff;
 
-const FLAG_ACK: u8 = 0x1;
-const FLAG_END_STREAM: u8 = 0x1;
-const FLAG_END_HEADERS: u8 = 0x4;
-const FLAG_PADDED: u8 = 0x8;
-const FLAG_PRIORITY: u8 = 0x20;
+pub(super) const FLAG_ACK: u8 = 0x1;
+pub(super) const FLAG_END_STREAM: u8 = 0x1;
+pub(super) const FLAG_END_HEADERS: u8 = 0x4;
+pub(super) const FLAG_PADDED: u8 = 0x8;
+pub(super) const FLAG_PRIORITY: u8 = 0x20;
 
 const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 0x4;
 
@@ -41,7 +44,8 @@ const SETTINGS_RATE: (u32, u32) = (64, 1);
 /// has begun earns one more: the users of a proxy may leave their downloads, and nobody has us begin more than we
 /// answer.
 const RESET_RATE: (u32, u32) = (1000, 100);
-/// PING, PRIORITY, WINDOW_UPDATE and unknown frames. gRPC probes the bandwidth with PINGs while data flows.
+/// PING, PRIORITY, WINDOW_UPDATE, unknown frames and DATA without any. gRPC probes the bandwidth with PINGs while data
+/// flows.
 const CONTROL_RATE: (u32, u32) = (4000, 200);
 /// Malformed heads and trailers: each makes us reset a stream, which the peer's resets are limited for.
 const MALFORMED_RATE: (u32, u32) = super::REJECTION_RATE;
@@ -49,8 +53,11 @@ const MALFORMED_RATE: (u32, u32) = super::REJECTION_RATE;
 const BYTES_OF_CONTROL: usize = 1024;
 /// Control frames that may be earned in advance, as for what waits in the peer's window.
 const MAX_CREDIT: u32 = 65_536;
-/// A field line that is longer than this many times the largest header list is nothing but an attack.
-const LINE_FACTOR: usize = 4;
+/// A header block that is larger than this many times the largest header list is nothing but an attack: no coding
+/// makes a string longer than that.
+const BLOCK_FACTOR: usize = 4;
+/// A frame of the least size that all peers may send.
+const MIN_BLOCK: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct FrameGate {
@@ -59,11 +66,9 @@ pub(super) struct FrameGate {
     pass: usize,
     first: bool,
     closed: bool,
-    max_frame_size: usize,
-    max_line: usize,
+    limits: Limits,
     /// The highest stream that was opened; HEADERS on another one are trailers.
     last_stream: u32,
-    block: Option<OpenBlock>,
     fields: FieldScanner,
     streams: Ended,
     settings: Rate,
@@ -75,21 +80,12 @@ pub(super) struct FrameGate {
     tap: Option<Tap>,
 }
 
-/// A header block whose end is still to come (RFC 9113, section 4.3).
 #[derive(Debug)]
-struct OpenBlock {
-    stream_id: u32,
-    part: Part,
-    findings: Findings,
-    /// The field line that was cut off.
-    cut: Vec<u8>,
-}
-
-struct Header {
-    length: usize,
-    kind: u8,
-    flags: u8,
-    stream_id: u32,
+pub(super) struct Header {
+    pub(super) length: usize,
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream_id: u32,
 }
 
 impl FrameGate {
@@ -100,10 +96,11 @@ impl FrameGate {
             pass: PREFACE_LENGTH,
             first: true,
             closed: false,
-            max_frame_size: max_frame_size as usize,
-            max_line: (max_header_list_size as usize).saturating_mul(LINE_FACTOR),
+            limits: Limits {
+                frame: max_frame_size as usize,
+                block: (max_header_list_size as usize).saturating_mul(BLOCK_FACTOR).max(MIN_BLOCK),
+            },
             last_stream: 0,
-            block: None,
             fields: FieldScanner::default(),
             streams: Ended::default(),
             settings: rate(SETTINGS_RATE),
@@ -128,6 +125,7 @@ impl FrameGate {
             return Err(Reason::PROTOCOL_ERROR);
         }
         let allowed = match kind {
+            DATA if self.is_void(header) => self.spend(1),
             DATA | HEADERS => {
                 self.earn(CONTROL_EARNED);
                 self.follow(header)?;
@@ -140,7 +138,6 @@ impl FrameGate {
                 self.resets.allow(1)
             }
             SETTINGS if flags & FLAG_ACK == 0 => self.settings.allow(header.cost()),
-            PING if flags & FLAG_ACK != 0 => true,
             _ => self.spend(header.cost()),
         };
         if allowed { Ok(()) } else { Err(Reason::ENHANCE_YOUR_CALM) }
@@ -164,10 +161,21 @@ impl FrameGate {
         if header.kind == HEADERS && header.stream_id > self.last_stream {
             self.streams.open(header.stream_id, end_stream);
             self.traffic.opened(header.stream_id);
-        } else if !self.streams.receive(header.stream_id, end_stream) {
+        } else if !self.streams.receive(header.stream_id, end_stream)
+            || (header.kind == HEADERS && self.streams.was_reset(header.stream_id))
+        {
             return Err(Reason::STREAM_CLOSED);
         }
         Ok(())
+    }
+
+    /// DATA that says nothing, not even that it is the last. The `h2` crate bears only a hundred of them over the life of
+    /// a connection, so it gets to see none.
+    fn is_void(&self, header: &Header) -> bool {
+        header.kind == DATA
+            && header.length == 0
+            && header.flags & (FLAG_END_STREAM | FLAG_PADDED) == 0
+            && self.streams.is_receiving(header.stream_id)
     }
 
     fn payload(&mut self, header: &Header, payload: &mut [u8]) -> Result<(), Reason> {
@@ -176,20 +184,10 @@ impl FrameGate {
         }
         match header.kind {
             HEADERS => {
-                let part = if header.stream_id > self.last_stream { Part::Head } else { Part::Trailers };
-                self.last_stream = self.last_stream.max(header.stream_id);
                 // Padding that does not fit is the decoder's affair.
-                let Some(fragment) = fragment(header.flags, payload) else { return Ok(()) };
-                let mut findings = Findings::default();
-                let read = self.fields.scan(fragment, &mut findings);
-                if header.flags & FLAG_END_HEADERS != 0 {
-                    findings.undecodable |= read < fragment.len();
-                    return self.judge(header.stream_id, part, findings);
-                }
-                let cut = fragment[read..].to_vec();
-                self.block = Some(OpenBlock { stream_id: header.stream_id, part, findings, cut });
+                let Some(fragment) = block::fragment(header.flags, payload) else { return Ok(()) };
+                return self.block(header.stream_id, &mut payload[fragment]);
             }
-            CONTINUATION => return self.continuation(header, payload),
             SETTINGS if windows(payload).any(|size| size > crate::config::MAX_WINDOW_SIZE) => {
                 return Err(Reason::FLOW_CONTROL_ERROR);
             }
@@ -198,20 +196,20 @@ impl FrameGate {
         Ok(())
     }
 
-    fn continuation(&mut self, header: &Header, payload: &[u8]) -> Result<(), Reason> {
-        let Some(mut block) = self.block.take() else { return Ok(()) };
-        block.cut.extend_from_slice(payload);
-        let read = self.fields.scan(&mut block.cut, &mut block.findings);
-        block.cut.drain(..read);
-        if header.flags & FLAG_END_HEADERS != 0 {
-            block.findings.undecodable |= !block.cut.is_empty();
-            return self.judge(block.stream_id, block.part, block.findings);
-        }
-        if block.cut.len() > self.max_line {
-            return Err(Reason::ENHANCE_YOUR_CALM);
-        }
-        self.block = Some(block);
+    /// A header block in several frames.
+    fn parts(&mut self, stream_id: u32, frames: &mut [u8]) -> Result<(), Reason> {
+        let parts = Parts::new(frames)?;
+        let mut block = parts.gather(frames);
+        self.block(stream_id, &mut block)?;
+        parts.replace(frames, &block, self.limits);
         Ok(())
+    }
+
+    fn block(&mut self, stream_id: u32, block: &mut [u8]) -> Result<(), Reason> {
+        let part = if stream_id > self.last_stream { Part::Head } else { Part::Trailers };
+        self.last_stream = self.last_stream.max(stream_id);
+        let findings = self.fields.scan(block);
+        self.judge(stream_id, part, findings)
     }
 
     /// RFC 9113, section 4.3: a block that cannot be decoded ends the connection; section 8.1: trailers have no
@@ -243,22 +241,41 @@ impl FrameGate {
             at += passed;
             let Some(header) = Header::parse(&bytes[at..]) else { return Ok(at) };
             // At once: what is too long is not waited for.
-            if header.length > self.max_frame_size || !header.has_valid_length() {
+            if header.length > self.limits.frame || !header.has_valid_length() {
                 return Err((at, Reason::FRAME_SIZE_ERROR));
             }
-            let end = at + FRAME_HEADER_LENGTH + header.length;
-            if header.kind == DATA {
-                self.header(&header).map_err(|reason| (at, reason))?;
-                at += FRAME_HEADER_LENGTH;
-                self.pass = header.length;
-            } else if end <= bytes.len() {
-                self.header(&header)
-                    .and_then(|()| self.payload(&header, &mut bytes[at + FRAME_HEADER_LENGTH..end]))
-                    .map_err(|reason| (at, reason))?;
-                at = end;
-            } else {
-                return Ok(at);
+            if header.kind == HEADERS && header.length > self.limits.block {
+                return Err((at, Reason::ENHANCE_YOUR_CALM));
             }
+            let Some(length) = self.frame(&header, &mut bytes[at..]).map_err(|reason| (at, reason))? else {
+                return Ok(at);
+            };
+            at += length;
+        }
+    }
+
+    /// Looks at a frame, or the frames of a block, that `bytes` begin with, and says how many of them may pass; none
+    /// before all of it is there.
+    fn frame(&mut self, header: &Header, bytes: &mut [u8]) -> Result<Option<usize>, Reason> {
+        let end = FRAME_HEADER_LENGTH + header.length;
+        if header.kind == DATA {
+            if self.is_void(header) {
+                Header { kind: UNASSIGNED, ..*header }.write(bytes);
+            }
+            self.header(header)?;
+            self.pass = header.length;
+            Ok(Some(FRAME_HEADER_LENGTH))
+        } else if header.kind == HEADERS && header.flags & FLAG_END_HEADERS == 0 {
+            let Some(end) = self.limits.measure(bytes)? else { return Ok(None) };
+            self.header(header)?;
+            self.parts(header.stream_id, &mut bytes[..end])?;
+            Ok(Some(end))
+        } else if end <= bytes.len() {
+            self.header(header)?;
+            self.payload(header, &mut bytes[FRAME_HEADER_LENGTH..end])?;
+            Ok(Some(end))
+        } else {
+            Ok(None)
         }
     }
 }
@@ -270,11 +287,11 @@ impl Gate for FrameGate {
             self.traffic.violate(reason);
             admitted
         });
-        if admitted == bytes.len() && self.block.is_none() {
+        if admitted == bytes.len() {
             self.traffic.end_head();
         } else {
             // The frames before it are whole: the one that is not has only begun.
-            self.traffic.begin_head(admitted > 0 && self.block.is_none());
+            self.traffic.begin_head(admitted > 0);
         }
         admitted
     }
@@ -297,11 +314,18 @@ impl Gate for FrameGate {
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let [a, b, c, kind, flags, stream_id @ ..] = *bytes.first_chunk::<FRAME_HEADER_LENGTH>()?;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         // The highest bit is reserved (RFC 9113, section 4.1).
         Some(Header { length, kind, flags, stream_id: u32::from_be_bytes(stream_id) & (u32::MAX >> 1) })
+    }
+
+    /// To the first bytes of `frame`.
+    pub(super) fn write(&self, frame: &mut [u8]) {
+        frame[..3].copy_from_slice(&(self.length as u32).to_be_bytes()[1..]);
+        frame[3..5].copy_from_slice(&[self.kind, self.flags]);
+        frame[5..FRAME_HEADER_LENGTH].copy_from_slice(&self.stream_id.to_be_bytes());
     }
 
     /// Control frames that this one counts for: a large one, of a kind that we do not know, passes through as much
@@ -322,20 +346,6 @@ impl Header {
             _ => true,
         }
     }
-}
-
-/// The field block fragment of HEADERS, between priority and padding (RFC 9113, section 6.2).
-fn fragment(flags: u8, payload: &mut [u8]) -> Option<&mut [u8]> {
-    let mut start = 0;
-    let mut end = payload.len();
-    if flags & FLAG_PADDED != 0 {
-        start = 1;
-        end = end.checked_sub(usize::from(*payload.first()?))?;
-    }
-    if flags & FLAG_PRIORITY != 0 {
-        start += 5;
-    }
-    payload.get_mut(start..end)
 }
 
 /// The values that a SETTINGS payload gives to the initial window size.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use h2::Reason;
 
 use super::Traffic;
-use super::gate::{FRAME_HEADER_LENGTH, HEADERS, RST_STREAM};
+use super::gate::{FLAG_ACK, FRAME_HEADER_LENGTH, HEADERS, PING, RST_STREAM};
 use crate::metrics::Metric;
 use crate::peer::Peer;
 use crate::report::{Event, Level};
@@ -79,7 +79,7 @@ impl Tap {
     }
 
     fn frame(&mut self) {
-        let [a, b, c, kind, ..] = self.header;
+        let [a, b, c, kind, flags, ..] = self.header;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         if kind == RST_STREAM {
             let [.., a, b, c, d, e, f, g, h] = self.header;
@@ -87,6 +87,9 @@ impl Tap {
             return self.reset(stream_id, u32::from_be_bytes([e, f, g, h]).into());
         }
         self.pass = length;
+        if kind == PING && flags & FLAG_ACK == 0 {
+            self.traffic.ping_sent();
+        }
         if kind == HEADERS {
             self.timing.encode(self.seen + length as u64);
         }

@@ -116,6 +116,11 @@ impl Traffic {
         self.earned.fetch_add(earned, Relaxed);
     }
 
+    /// A PING of ours, which the peer has to answer, will be written.
+    pub(super) fn ping_sent(&self) {
+        self.earned.fetch_add(1, Relaxed);
+    }
+
     /// The control frames that were earned since the last call.
     pub(super) fn take_earned(&self) -> u32 {
         self.earned.swap(0, Relaxed)

@@ -21,28 +21,30 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn floods_of_each_kind_are_noticed() {
     let kinds = [
-        (SETTINGS, SETTINGS_RATE.0 - 1, &b"123456"[..]),
-        (RST_STREAM, CONTROL_RATE.0 + 1, b"1234"),
-        (PING, CONTROL_RATE.0, b"12345678"),
-        (PRIORITY, CONTROL_RATE.0, b"12345"),
-        (0xfe, CONTROL_RATE.0, b""),
+        (SETTINGS, 0, SETTINGS_RATE.0 - 1, &b"123456"[..]),
+        (RST_STREAM, 0, CONTROL_RATE.0 + 1, b"1234"),
+        (PING, 0, CONTROL_RATE.0, b"12345678"),
+        (PING, FLAG_ACK, CONTROL_RATE.0, b"12345678"),
+        (PRIORITY, 0, CONTROL_RATE.0, b"12345"),
+        (0xfe, 0, CONTROL_RATE.0, b""),
     ];
-    for (kind, burst, payload) in kinds {
+    for (kind, flags, burst, payload) in kinds {
         let (traffic, mut gate) = gate();
         for _ in 0..burst {
-            gate.admit(&mut frame(kind, 0, payload));
+            gate.admit(&mut frame(kind, flags, payload));
         }
         assert_eq!(traffic.violation(), None, "kind {kind}");
-        assert_eq!(gate.admit(&mut frame(kind, 0, payload)), 0);
+        assert_eq!(gate.admit(&mut frame(kind, flags, payload)), 0);
         assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "kind {kind}");
         assert!(gate.is_closed());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn acknowledgements_and_answers_to_our_data_are_no_flood() {
+async fn answers_to_our_pings_and_data_are_no_flood() {
     let (traffic, mut gate) = gate();
     for _ in 0..10_000 {
+        traffic.ping_sent();
         gate.admit(&mut frame(PING, FLAG_ACK, b"12345678"));
         traffic.data_sent(1);
         gate.admit(&mut frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]));
@@ -131,15 +133,13 @@ async fn large_frames_of_no_use_are_few() {
 #[tokio::test(start_paused = true)]
 async fn frames_pass_whole_and_data_as_it_comes() {
     let (traffic, mut gate) = gate();
-    let mut headers = frame(HEADERS, 0, b"\x82\x84\x87");
-    for cut in 1..headers.len() {
-        assert_eq!(gate.admit(&mut headers[..cut]), 0);
-        assert!(traffic.head_since().is_some());
+    let mut block =
+        [frame(HEADERS, 0, b"\x82\x84\x87"), frame(CONTINUATION, FLAG_END_HEADERS, b"\x84")].concat();
+    for cut in 1..block.len() {
+        assert_eq!(gate.admit(&mut block[..cut]), 0);
+        assert!(traffic.head_since().is_some(), "the head has not ended");
     }
-    assert_eq!(gate.admit(&mut headers), headers.len());
-    assert!(traffic.head_since().is_some(), "the head has not ended");
-    let mut continuation = frame(CONTINUATION, FLAG_END_HEADERS, b"\x84");
-    assert_eq!(gate.admit(&mut continuation), continuation.len());
+    assert_eq!(gate.admit(&mut block), block.len());
     assert!(traffic.head_since().is_none());
     assert_eq!(gate.admit(&mut frame(DATA, 0, b"abcdef")[..12]), 12);
     assert!(traffic.head_since().is_none(), "a body has a timeout of its own");
@@ -161,12 +161,43 @@ async fn each_unfinished_frame_has_its_own_time() {
     }
     // A block of many frames is one head.
     let (traffic, mut gate) = self::gate();
-    gate.admit(&mut frame(HEADERS, 0, b"\x82"));
+    let mut held = frame(HEADERS, 0, b"\x82");
     for _ in 0..20 {
+        assert_eq!(gate.admit(&mut held), 0);
         tokio::time::advance(Duration::from_secs(1)).await;
-        gate.admit(&mut frame(CONTINUATION, 0, b"\x84"));
+        held.extend(frame(CONTINUATION, 0, b"\x84"));
     }
     assert!(traffic.head_since().unwrap().elapsed() >= Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_without_any_is_kept_from_the_decoder() {
+    let (traffic, mut gate) = gate();
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
+    let void = frame(DATA, 0, b"");
+    for _ in 0..CONTROL_RATE.0 {
+        let mut seen = void.clone();
+        assert_eq!(gate.admit(&mut seen), void.len());
+        assert_eq!(seen, frame(UNASSIGNED, 0, b""));
+    }
+    assert_eq!(gate.admit(&mut void.clone()), void.len(), "the head has earned some");
+    for (flags, payload) in [(FLAG_PADDED, &b"\0"[..]), (FLAG_END_STREAM, b"")] {
+        let mut seen = frame(DATA, flags, payload);
+        gate.admit(&mut seen);
+        assert_eq!(seen, frame(DATA, flags, payload), "what counts or ends something is no void");
+    }
+    // Its end was seen: what follows is judged.
+    assert_eq!(gate.admit(&mut void.clone()), 0);
+    assert_eq!(traffic.violation(), Some(Reason::STREAM_CLOSED));
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_data_without_end_is_a_flood() {
+    let (traffic, mut gate) = gate();
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
+    let passed = (0..100_000).take_while(|_| gate.admit(&mut frame(DATA, 0, b"")) > 0).count();
+    assert_eq!(passed as u32, CONTROL_RATE.0 + CONTROL_EARNED);
+    assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,6 +207,21 @@ async fn a_frame_of_a_wrong_size_is_not_waited_for() {
         assert_eq!(gate.admit(&mut header.to_vec()), 0);
         assert_eq!(traffic.violation(), Some(Reason::FRAME_SIZE_ERROR));
     }
+    let traffic = Arc::new(Traffic::default());
+    let mut gate = FrameGate::new(traffic.clone(), 1 << 20, 1 << 16);
+    let start = [PREFACE, &frame(SETTINGS, 0, b"")].concat();
+    let mut block = [&start[..], &[4, 0, 1, HEADERS, 4, 0, 0, 0, 1]].concat();
+    assert_eq!(gate.admit(&mut block), start.len());
+    assert_eq!(traffic.violation(), Some(Reason::ENHANCE_YOUR_CALM), "a block that can be none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_head_follows_a_reset() {
+    let (traffic, mut gate) = gate();
+    gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
+    gate.admit(&mut frame(RST_STREAM, 0, b"1234"));
+    assert_eq!(gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS | FLAG_END_STREAM, b"\x82")), 0);
+    assert_eq!(traffic.violation(), Some(Reason::STREAM_CLOSED));
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,8 +231,8 @@ async fn pseudo_headers_are_allowed_in_heads_and_not_in_trailers() {
     assert!(!traffic.is_malformed(1, Part::Head));
     gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x90"));
     assert!(!traffic.is_malformed(1, Part::Trailers));
-    gate.admit(&mut frame(HEADERS, 0, b"\x90"));
-    gate.admit(&mut frame(CONTINUATION, FLAG_END_HEADERS, b"\x82"));
+    let parts = [frame(HEADERS, 0, b"\x90"), frame(CONTINUATION, FLAG_END_HEADERS, b"\x82")];
+    gate.admit(&mut parts.concat());
     assert!(traffic.is_malformed(1, Part::Trailers));
 }
 
