@@ -1,6 +1,7 @@
 //! The rules of RFC 9113, section 8, that the h2 crate leaves to its user. A request that breaks one is malformed:
 //! its stream is reset with PROTOCOL_ERROR and the application never sees it.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::header::{CONTENT_LENGTH, HOST};
@@ -25,8 +26,8 @@ pub(crate) enum Malformed {
     NoAuthority,
     #[error(":authority has user information")]
     UserInfo,
-    #[error("the port of :authority or host is none")]
-    Port,
+    #[error("the host or the port of :authority or host is none")]
+    HostOrPort,
     #[error(":authority and host differ")]
     HostMismatch,
     #[error(":path is missing")]
@@ -71,15 +72,32 @@ pub(super) fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Resu
     if authority.as_bytes().contains(&b'@') {
         return Err(Malformed::UserInfo);
     }
-    if has_port_or_none(authority.as_bytes()) { Ok(authority) } else { Err(Malformed::Port) }
+    if is_host_and_port(authority.as_bytes()) { Ok(authority) } else { Err(Malformed::HostOrPort) }
 }
 
-/// RFC 3986, section 3.2.3: what follows the host is a number, or nothing.
-fn has_port_or_none(authority: &[u8]) -> bool {
-    let Some(colon) = memchr::memrchr(b':', authority) else { return true };
-    let digits = &authority[colon + 1..];
-    // The last colon may be one of an IPv6 address.
-    digits.is_empty() || digits.ends_with(b"]") || number::<u16>(digits).is_some()
+/// RFC 3986, section 3.2: a host, and perhaps a port, which is a number or nothing. The host is not empty (RFC 9110,
+/// section 4.2.1).
+fn is_host_and_port(authority: &[u8]) -> bool {
+    let (has_host, port) = match authority.strip_prefix(b"[") {
+        Some(literal) => {
+            let Some(end) = memchr::memchr(b']', literal) else { return false };
+            (is_ipv6(&literal[..end]), &literal[end + 1..])
+        }
+        None => {
+            let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
+            (end > 0 && memchr::memchr2(b'[', b']', authority).is_none(), &authority[end..])
+        }
+    };
+    let has_port_or_none = match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => number::<u16>(digits).is_some(),
+        _ => false,
+    };
+    has_host && has_port_or_none
+}
+
+fn is_ipv6(literal: &[u8]) -> bool {
+    std::str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok())
 }
 
 /// A number of decimal digits alone.
@@ -181,8 +199,12 @@ mod tests {
         for good in ["a.test:", "a.test:65535", "[::1]", "[::1]:80", "[::1]:"] {
             assert_eq!(authority(None, &headers(&[("host", good)])).unwrap(), good);
         }
-        for bad in ["a.test:b", "a.test:65536", "a.test:8a", "[::1]:x"] {
-            assert_eq!(authority(None, &headers(&[("host", bad)])), Err(Malformed::Port), "{bad:?}");
+        for bad in ["a.test:b", "a.test:65536", "a.test:8a", "[::1]:x", ":80", "[]", "[a.test]", "[1.2.3.4]"]
+        {
+            assert_eq!(authority(None, &headers(&[("host", bad)])), Err(Malformed::HostOrPort), "{bad:?}");
+        }
+        for bad in ["[::1]a", "a[::1]", "a]", "[::1", "::1", "a:80:80"] {
+            assert!(authority(None, &headers(&[("host", bad)])).is_err(), "{bad:?}");
         }
         let user = Authority::from_static("user@example.org");
         assert_eq!(authority(Some(&user), &headers(&[])), Err(Malformed::UserInfo));
