@@ -290,7 +290,10 @@ fn report(ruby: &Ruby, error: &Error) -> Result<String, Error> {
     };
     let options = ruby.hash_new();
     options.aset(ruby.to_symbol("highlight"), false)?;
-    exception.funcall("full_message", (magnus::KwArgs(options),)).map(lossy)
+    let mut report = exception.funcall("full_message", (magnus::KwArgs(options),)).map(lossy)?;
+    // The logger ends the line.
+    report.truncate(report.trim_end().len());
+    Ok(report)
 }
 
 fn lossy(string: RString) -> String {
