@@ -10,7 +10,7 @@ class WebSocketClient
   class Refused < StandardError
   end
 
-  PATIENCE = 15
+  PATIENCE = 30
   READ = 65_536
   ACCEPTANCE = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

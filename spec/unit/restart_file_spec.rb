@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "hyperion_rs/restart_file"
+
 RSpec.describe HyperionRs::RestartFile do
   let(:path) { File.join(temporary_directory, "restart.txt") }
   let(:touched) { Latch.new }
@@ -39,8 +41,10 @@ RSpec.describe HyperionRs::RestartFile do
   end
 
   it "ends with the block" do
-    threads = Thread.list
-    watch { expect(Thread.list.size).to eq(threads.size + 1) }
-    expect(Thread.list).to match_array(threads)
+    before = Thread.list
+    added = nil
+    watch { added = Thread.list - before }
+    expect(added.size).to eq(1)
+    expect(added).to all(have_attributes(alive?: false))
   end
 end

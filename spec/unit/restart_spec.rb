@@ -2,6 +2,7 @@
 
 require "logger"
 require "stringio"
+require "hyperion_rs/restart"
 
 RSpec.describe HyperionRs::Restart do
   let!(:natives) { FakeNative.install(self) }
