@@ -65,9 +65,10 @@ RSpec.describe "the same Rails app by Puma and by hyperion-rs", if: with_puma do
 
   def answer(server, version, path, *arguments)
     url = server == @puma ? @puma_url : server.url
+    time = Time.now
     response = curl("#{url}#{path}", version == "2" ? "--http2-prior-knowledge" : "--http#{version}", *arguments)
     expect(response.protocol).to eq(version)
-    answer = Answer.new(response, url)
+    answer = Answer.new(response, url, time)
     expect(answer.announced).to be_nil.or eq(answer.size) unless arguments.include?("--head")
     answer.to_h
   end

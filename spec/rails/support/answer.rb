@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "digest"
+require "time"
 
 # What a server answered, so that it can be compared with what another one does.
 class Answer
@@ -11,9 +12,11 @@ class Answer
   # A longer body is told by its digest.
   LONG = 4_000
 
-  def initialize(response, url)
+  # To a request that was made at some time.
+  def initialize(response, url, time)
     @response = response
     @url = url
+    @time = Time.at(time.to_i)
     @fields = response.headers.map { |name, value| [name.downcase, neutral(name.downcase, value)] }
   end
 
@@ -38,6 +41,7 @@ class Answer
   def neutral(name, value)
     case name
     when "set-cookie" then value.sub(/=[^;]{9,}/, "=DRAWN")
+    when "last-modified" then Time.httpdate(value) < @time ? value : "NOW"
     when "etag" then value.sub(/"\h{32}"/, "DRAWN")
     else
       value.gsub(@url, "URL").gsub(@url.delete_prefix("http://"), "HOST")
