@@ -10,9 +10,9 @@ module Bench
   # A server process on a free port of 127.0.0.1, with TLS unless the scheme is http; then it speaks HTTP/2 alone.
   class Server
     HOST = "127.0.0.1"
-    # Seconds for a server to listen, and to leave after TERM before it is killed.
-    START_DEADLINE = 60
-    STOP_DEADLINE = 10
+    # Seconds for a server to listen, and to leave after TERM before it is killed; under valgrind both take their time.
+    START_DEADLINE = 180
+    STOP_DEADLINE = 60
     POLL_INTERVAL = 0.05
     # Lines of a server's output that are shown when it fails.
     TAIL = 20
