@@ -34,7 +34,7 @@ RSpec.describe "uploads made to be a burden" do
     connection.flood(bytes / chunk.bytesize, batch: 16) { data(stream, chunk) } * chunk.bytesize
   end
 
-  # As `pour`, but within the windows; gives up when they stay shut for `patience` seconds.
+  # As `pour`, but within the windows; gives up when they stay shut for `patience` seconds, or the stream is reset.
   def pour_within_windows(connection, stream, bytes, patience:)
     sent = 0
     while sent < bytes && (window = connection.window(stream, sent, patience)).positive?
@@ -92,7 +92,7 @@ RSpec.describe "uploads made to be a burden" do
       connection = RawConnection.open(server.port)
       besiege(server, memory: 24 * Siege::MIB) do
         connection.write(post(1, "/read", size: gib))
-        expect(pour_within_windows(connection, 1, gib, patience: 2)).to be < 70 << 20
+        expect(pour_within_windows(connection, 1, gib, patience: 15)).to be < 70 << 20
         expect(connection.status(1)).to eq(503)
       end
     end
@@ -102,7 +102,7 @@ RSpec.describe "uploads made to be a burden" do
       connection = RawConnection.open(server.port)
       besiege(server, memory: 24 * Siege::MIB) do
         connection.write(post(1, "/read"))
-        expect(pour_within_windows(connection, 1, gib, patience: 0.5)).to be_between(8 << 20, 10 << 20)
+        expect(pour_within_windows(connection, 1, gib, patience: 15)).to be_between(8 << 20, 10 << 20)
         expect(connection.status(1)).to eq(413)
         expect(connection.wait_for_reset(1)).to eq(:no_error)
       end

@@ -76,12 +76,12 @@ class RawConnection < RawSocket
   end
 
   # Bytes that flow control allows beyond the `sent` ones of the only upload; waits for some until the server is silent
-  # for so long.
+  # for so long, or has reset the stream.
   def window(stream, sent, patience)
     deadline = Deadline.new(patience)
     loop do
       left = [received_window(0, 65_535), received_window(stream, initial_window)].min - sent
-      return left if left.positive? || @closed || deadline.passed?
+      return left if left.positive? || @closed || resets.key?(stream) || deadline.passed?
 
       step(deadline.remaining)
     end
