@@ -25,7 +25,18 @@ struct State<T> {
     /// The worker that was woken and has not popped yet.
     waking: Option<usize>,
     popped: u64,
+    /// The monitor sleeps.
+    watched: bool,
     closed: bool,
+}
+
+/// Whom a change of the queue concerns. Called when the queue is not locked any more: nobody shall wake up only to wait
+/// for the lock.
+#[must_use]
+enum Call {
+    Nobody,
+    Worker(Waker),
+    Monitor,
 }
 
 /// What a worker finds.
@@ -56,7 +67,14 @@ pub struct Backlog {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        let state = State { jobs: VecDeque::new(), idle: Vec::new(), waking: None, popped: 0, closed: false };
+        let state = State {
+            jobs: VecDeque::new(),
+            idle: Vec::new(),
+            waking: None,
+            popped: 0,
+            watched: false,
+            closed: false,
+        };
         Queue { state: Mutex::new(state), backlog: Condvar::new() }
     }
 }
@@ -74,9 +92,9 @@ impl<T> Queue<T> {
             return Err(job);
         }
         state.jobs.push_back((since, job));
-        if state.waking.is_none() && !state.wake_next() {
-            self.backlog.notify_one();
-        }
+        let call = state.next();
+        drop(state);
+        self.make(call);
         Ok(())
     }
 
@@ -86,17 +104,14 @@ impl<T> Queue<T> {
         if state.waking == Some(id) {
             state.waking = None;
         }
-        match state.jobs.pop_front() {
-            Some((_, job)) => {
-                state.popped += 1;
-                if !state.jobs.is_empty() && state.waking.is_none() && !state.wake_next() {
-                    self.backlog.notify_one();
-                }
-                Pop::Job(job)
-            }
-            None if state.closed => Pop::Closed,
-            None => Pop::Empty,
-        }
+        let Some((_, job)) = state.jobs.pop_front() else {
+            return if state.closed { Pop::Closed } else { Pop::Empty };
+        };
+        state.popped += 1;
+        let call = state.next();
+        drop(state);
+        self.make(call);
+        Pop::Job(job)
     }
 
     /// Ready when the worker `id` should pop.
@@ -119,9 +134,9 @@ impl<T> Queue<T> {
         state.idle.retain(|(worker, _)| *worker != id);
         if state.waking == Some(id) {
             state.waking = None;
-            if !state.jobs.is_empty() && !state.wake_next() {
-                self.backlog.notify_one();
-            }
+            let call = state.next();
+            drop(state);
+            self.make(call);
         }
     }
 
@@ -129,9 +144,9 @@ impl<T> Queue<T> {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        for (_, waker) in state.idle.drain(..) {
-            waker.wake();
-        }
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        idle.into_iter().for_each(|(_, waker)| waker.wake());
         self.backlog.notify_all();
     }
 
@@ -142,10 +157,22 @@ impl<T> Queue<T> {
 
     /// Blocks until a job came while no worker was idle, or the queue is closed, or `timeout` is over.
     pub fn wait_backlog(&self, timeout: Duration) -> Backlog {
-        let busy =
-            |state: &mut State<T>| !state.closed && (state.jobs.is_empty() || state.backlog().idle > 0);
-        let waited = self.backlog.wait_timeout_while(self.lock(), timeout, busy);
-        waited.unwrap_or_else(PoisonError::into_inner).0.backlog()
+        let sleeps = |state: &mut State<T>| {
+            state.watched = !state.closed && (state.jobs.is_empty() || state.backlog().idle > 0);
+            state.watched
+        };
+        let waited = self.backlog.wait_timeout_while(self.lock(), timeout, sleeps);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.watched = false;
+        state.backlog()
+    }
+
+    fn make(&self, call: Call) {
+        match call {
+            Call::Nobody => {}
+            Call::Worker(waker) => waker.wake(),
+            Call::Monitor => self.backlog.notify_one(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -154,11 +181,19 @@ impl<T> Queue<T> {
 }
 
 impl<T> State<T> {
-    fn wake_next(&mut self) -> bool {
-        let Some((id, waker)) = self.idle.pop() else { return false };
-        self.waking = Some(id);
-        waker.wake();
-        true
+    /// Who has to come for the jobs that wait.
+    fn next(&mut self) -> Call {
+        if self.jobs.is_empty() || self.waking.is_some() {
+            return Call::Nobody;
+        }
+        match self.idle.pop() {
+            Some((id, waker)) => {
+                self.waking = Some(id);
+                Call::Worker(waker)
+            }
+            None if std::mem::take(&mut self.watched) => Call::Monitor,
+            None => Call::Nobody,
+        }
     }
 
     fn backlog(&self) -> Backlog {
@@ -209,6 +244,31 @@ mod tests {
         assert_eq!(queue.pop(2), Pop::Job(2));
         assert_eq!(queue.pop(1), Pop::Job(3));
         assert_eq!(queue.pop(1), Pop::Empty);
+    }
+
+    /// Counts the wake-ups that find the queue unlocked.
+    struct Unlocked(Arc<Queue<u8>>, AtomicUsize);
+
+    impl Wake for Unlocked {
+        fn wake(self: Arc<Self>) {
+            self.1.fetch_add(usize::from(self.0.state.try_lock().is_ok()), Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_is_woken_finds_the_queue_unlocked() {
+        let queue = Arc::new(Queue::default());
+        let woken = Arc::new(Unlocked(queue.clone(), AtomicUsize::new(0)));
+        let waker = Waker::from(woken.clone());
+        for id in [1, 2, 3, 4] {
+            assert!(queue.poll_ready(id, &mut Context::from_waker(&waker)).is_pending());
+        }
+        queue.push(1).unwrap();
+        queue.push(2).unwrap();
+        assert_eq!(queue.pop(4), Pop::Job(1));
+        queue.leave(3);
+        queue.close();
+        assert_eq!(woken.1.load(Relaxed), 4, "by push, pop, leave and close");
     }
 
     #[test]
