@@ -133,6 +133,8 @@ struct Parker {
 struct Signals {
     woken: bool,
     interrupted: bool,
+    /// The thread waits for `changed`: to tell it takes a system call, which a thread that is awake does not need.
+    asleep: bool,
 }
 
 enum Signal {
@@ -151,6 +153,7 @@ impl Parker {
             if std::mem::take(&mut signals.woken) {
                 return Signal::Woken;
             }
+            signals.asleep = true;
             signals = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(signals).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return Signal::Late,
@@ -158,12 +161,22 @@ impl Parker {
                     self.changed.wait_timeout(signals, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            signals.asleep = false;
         }
     }
 
     fn interrupt(&self) {
-        self.lock().interrupted = true;
-        self.changed.notify_one();
+        self.signal(|signals| signals.interrupted = true);
+    }
+
+    fn signal(&self, set: impl FnOnce(&mut Signals)) {
+        let mut signals = self.lock();
+        set(&mut signals);
+        let asleep = signals.asleep;
+        drop(signals);
+        if asleep {
+            self.changed.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Signals> {
@@ -173,8 +186,7 @@ impl Parker {
 
 impl Wake for Parker {
     fn wake(self: Arc<Self>) {
-        self.lock().woken = true;
-        self.changed.notify_one();
+        self.signal(|signals| signals.woken = true);
     }
 }
 
