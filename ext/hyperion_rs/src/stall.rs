@@ -66,14 +66,18 @@ fn is_standing(backlog: &Backlog) -> bool {
     backlog.jobs > 0 && backlog.idle == 0
 }
 
-/// Watches for a moment whether the workers leave most of a CPU unused, and do so of their own accord.
+/// Watches for a moment whether the workers leave most of a CPU unused, and do so of their own accord. That a CPU is
+/// missing is looked up only when their clocks stand still: to look costs more than a request.
 fn is_idling(bridge: &Bridge) -> bool {
-    let (cpu, begin) = (bridge.cpu(), Instant::now());
-    let mut burning = 0;
+    let is_most = |burned: Duration, begin: Instant| burned * 2 >= begin.elapsed();
+    let (before, begin) = (bridge.cpu(), Instant::now());
+    let (mut cpu, mut burning) = (before, 0);
     for _ in 0..LOOKS {
+        let look = Instant::now();
         thread::sleep(LOOK);
-        burning += u32::from(bridge.is_burning());
+        let now = bridge.cpu();
+        burning += u32::from(is_most(now.saturating_sub(cpu), look) || bridge.is_burning());
+        cpu = now;
     }
-    let burned = bridge.cpu().saturating_sub(cpu);
-    burned * 2 < begin.elapsed() && burning * 2 < LOOKS
+    !is_most(cpu.saturating_sub(before), begin) && burning * 2 < LOOKS
 }
