@@ -149,7 +149,12 @@ impl Head {
         length: Option<u64>,
     ) -> (StatusCode, HeaderMap) {
         let mut map = HeaderMap::with_capacity(self.fields.len() + 3);
-        let values = frozen(self.values);
+        let said = self.values.len();
+        let mut values = self.values;
+        if let Some(length) = length {
+            write_decimal(&mut values, length);
+        }
+        let values = frozen(&values);
         // RFC 9110, section 8.6: a 204 has no length.
         let own_length = length.is_none() && self.status != StatusCode::NO_CONTENT;
         let (mut start, mut dated, mut named) = (0, false, false);
@@ -166,8 +171,8 @@ impl Head {
                 map.append(name, value);
             }
         }
-        if let Some(length) = length {
-            map.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if let (Some(_), Ok(length)) = (length, HeaderValue::from_maybe_shared(values.slice(said..))) {
+            map.insert(CONTENT_LENGTH, length);
         }
         if !dated {
             map.insert(DATE, crate::date::now());
@@ -191,7 +196,7 @@ impl Head {
     /// The fields of an informational response or of trailers: nothing is added.
     pub(crate) fn into_fields(self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.fields.len());
-        let values = frozen(self.values);
+        let values = frozen(&self.values);
         let mut start = 0;
         for (name, end) in self.fields {
             let value = HeaderValue::from_maybe_shared(values.slice(start..end as usize));
@@ -204,9 +209,22 @@ impl Head {
     }
 }
 
-/// Without spare room: the encoder's dynamic table may keep a value, and all that it is a part of, for long.
-fn frozen(values: Vec<u8>) -> Bytes {
-    values.into_boxed_slice().into()
+/// Without spare room: the encoder's dynamic table may keep a value, and all that it is a part of, for long. A copy, which
+/// leaves the allocator a block of a common size, where to shrink in place would leave it a fragment.
+fn frozen(values: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(values)
+}
+
+fn write_decimal(bytes: &mut Vec<u8>, mut number: u64) {
+    let start = bytes.len();
+    loop {
+        bytes.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    bytes[start..].reverse();
 }
 
 /// Bytes that are looked at together.
