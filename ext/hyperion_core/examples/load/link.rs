@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::Error;
+use crate::frames::Frames;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -85,15 +86,18 @@ impl Target {
         Ok(Target { protocol, uri, address, tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// A connection after its handshakes.
-    pub(crate) async fn connect(&self) -> Result<Link, Error> {
+    /// A stream after its TLS handshake.
+    pub(crate) async fn dial(&self) -> Result<TlsStream<TcpStream>, Error> {
         let stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true)?;
-        let io = self.tls.connect(ServerName::try_from("localhost")?, stream).await?;
+        Ok(self.tls.connect(ServerName::try_from("localhost")?, stream).await?)
+    }
+
+    /// A connection after its handshakes.
+    pub(crate) async fn connect(&self) -> Result<Link, Error> {
+        let io = self.dial().await?;
         if self.protocol == Protocol::Http1 {
-            let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-            let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).into_bytes();
-            return Ok(Link::Http1(Box::new(Http1 { io: BufReader::new(io), request })));
+            return Ok(Link::Http1(Box::new(self.http1(io))));
         }
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
@@ -101,6 +105,18 @@ impl Target {
         // Its end shows in the requests.
         tokio::task::spawn_local(connection);
         Ok(Link::Http2(sender))
+    }
+
+    /// A connection of HTTP/1.1 on a stream.
+    pub(crate) fn http1(&self, io: TlsStream<TcpStream>) -> Http1 {
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).into_bytes();
+        Http1 { io: BufReader::new(io), request }
+    }
+
+    /// What is said on a connection of HTTP/2 that asks for the same again and again.
+    pub(crate) fn frames(&self) -> Result<Frames, Error> {
+        Frames::new(&self.uri)
     }
 
     fn request(&self) -> Request<()> {
@@ -115,7 +131,7 @@ impl Target {
         }
     }
 
-    pub(crate) async fn fetch_h2(&self, sender: SendRequest<Bytes>) -> Result<(), Error> {
+    async fn fetch_h2(&self, sender: SendRequest<Bytes>) -> Result<(), Error> {
         let (response, _) = sender.ready().await?.send_request(self.request(), true)?;
         let response = response.await?;
         expect_ok(response.status())?;
@@ -132,7 +148,8 @@ fn expect_ok(status: StatusCode) -> Result<(), Error> {
 }
 
 impl Http1 {
-    async fn fetch(&mut self) -> Result<(), Error> {
+    /// Sends the request, and reads the response.
+    pub(crate) async fn fetch(&mut self) -> Result<(), Error> {
         self.io.write_all(&self.request).await?;
         self.io.flush().await?;
         let mut head = Vec::new();

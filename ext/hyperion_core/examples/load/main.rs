@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout)]
 
 mod connect;
+mod frames;
 mod idle;
 mod link;
 mod rate;
