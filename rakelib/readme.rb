@@ -29,7 +29,8 @@ module Readme
     FileUtils.mkdir_p(docs)
     FileUtils.cp(File.join(from, "plot.svg"), File.join(docs, "benchmarks.svg"))
     File.write(File.join(docs, "benchmarks.md"),
-               "# Benchmarks\n\nPrinted by `bench/run`; [bench/](../bench/README.md) says what it means.\n\n#{tables}")
+               "# Benchmarks\n\nPrinted by `bench/run`; [bench/](../bench/README.md) says what it means, and " \
+               "[profile.md](profile.md) where the time goes.\n\n#{tables}")
     File.write(readme, text)
   end
 
