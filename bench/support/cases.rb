@@ -152,7 +152,7 @@ module Bench
     class Scaling < Case
       NAME = "scaling"
       APP = "hello"
-      SERVERS = %w[hyperion-rs].freeze
+      SERVERS = %w[hyperion-rs echo.rs nginx].freeze
       LONGER = 3
       LOADS = [[1, 1], [10, 1], [100, 1], [1000, 1], [1, 8], [1, 32], [1, 128]].freeze
 
