@@ -10,6 +10,7 @@ mod outflow;
 mod outlet;
 mod reply;
 mod send_buf;
+mod table;
 mod tap;
 mod traffic;
 mod uploads;

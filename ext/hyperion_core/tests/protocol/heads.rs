@@ -293,6 +293,34 @@ async fn an_index_that_does_not_exist_is_a_connection_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_that_was_evicted_is_a_connection_error() {
+    // With its name and overhead, an entry has 33 bytes more than its value.
+    let entry = |size: usize| {
+        let mut line = literal(b"x", &vec![b'v'; size]);
+        line[0] = 0x40;
+        line
+    };
+    let tables = [
+        (entry(4096 - 33), 62, true),
+        (entry(4096 - 32), 62, false),
+        ([entry(7), entry(4096 - 73)].concat(), 63, true),
+        ([entry(7), entry(4096 - 73), entry(0)].concat(), 64, false),
+        ([entry(7), entry(4096 - 73), entry(0)].concat(), 63, true),
+    ];
+    for (table, index, is_valid) in tables {
+        let harness = harness();
+        let mut client = harness.client().await;
+        let head = [block(&get("/")), table, vec![0x80 | index]].concat();
+        client.send(Frame::headers(1, head).end()).await;
+        if is_valid {
+            assert_eq!(client.response(1).await.status, 200);
+        } else {
+            assert_eq!(client.goaway().await.reason(), reason::COMPRESSION_ERROR);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn padding_and_priority_are_understood_and_ignored() {
     let mut harness = harness();
     let mut client = harness.client().await;

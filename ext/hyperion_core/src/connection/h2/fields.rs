@@ -4,14 +4,14 @@
 //! life of a connection, where a proxy passes on what its users send. Such a string is blanked in place, so that the
 //! decoder passes over it, and its block is reported.
 //!
-//! Most lines are one indexed byte and cost no more than a comparison. Of the dynamic table only what is wrong with
-//! an entry is remembered: entries are counted from the newest, so evictions do not matter here, and a reference to
-//! an evicted one is the decoder's affair. A blanked entry can differ in size from the peer's, which makes its table
-//! keep it longer or shorter, but never confuses one entry with another.
+//! Most lines are one indexed byte and cost no more than a comparison. Of the dynamic table only the sizes of entries are
+//! remembered, and what is wrong with them. A blanked entry can differ in size from the peer's, which makes the decoder's
+//! table keep it longer or shorter, but never confuses one entry with another: they are counted from the newest.
 
 use http::uri::Authority;
 
 use super::huffman;
+use super::table::{Entry, Table};
 
 /// What a header block has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,16 +29,19 @@ pub(super) struct Findings {
     pub(super) undecodable: bool,
 }
 
-/// The state of one direction of a connection: what its dynamic table remembers, newest entry in the lowest bit. With
-/// a table of 4096 bytes and 32 bytes of overhead an entry, there are never more than 128.
+/// The state of one direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct FieldScanner {
-    pseudo: u128,
-    bad_names: u128,
-    bad_values: u128,
-    /// At most so many entries.
-    entries: usize,
+    table: Table,
     scratch: Vec<u8>,
+}
+
+/// What was found of a string.
+#[derive(Clone, Copy, Debug)]
+struct Checked {
+    is_good: bool,
+    /// Bytes, decoded.
+    length: usize,
 }
 
 /// What a name says of its value.
@@ -72,15 +75,11 @@ struct Block<'a> {
     at: usize,
 }
 
-/// Entries of the static table, of which the first are pseudo-headers (RFC 7541, appendix A).
-const STATIC_ENTRIES: usize = 61;
-const STATIC_PSEUDO: usize = 14;
+/// Entries of the static table (RFC 7541, appendix A).
 const STATIC_AUTHORITY: usize = 1;
 const STATIC_METHOD: [usize; 2] = [2, 3];
 const STATIC_PATH: [usize; 2] = [4, 5];
 const STATIC_TRANSFER_ENCODING: usize = 57;
-/// The size of an entry with an empty name and value (RFC 7541, section 4.1).
-const ENTRY_OVERHEAD: usize = 32;
 
 /// RFC 9113, section 8.2.2. The `h2` crate knows them too, but forgets about them when the same frame cuts a line.
 const CONNECTION_SPECIFIC: [&[u8]; 5] =
@@ -129,42 +128,35 @@ impl FieldScanner {
         match first {
             0x80.. => self.indexed(block.integer(7)?, findings),
             0x40.. => {
-                let (name, value_is_bad) = self.literal(block, 6, findings)?;
-                self.insert(name, value_is_bad);
+                let entry = self.literal(block, 6, findings)?;
+                self.table.insert(entry);
             }
             0x20.. => {
                 let size = block.integer(5)?;
                 self.resize(size, findings);
             }
-            _ => drop(self.literal(block, 4, findings)?),
+            _ => _ = self.literal(block, 4, findings)?,
         }
         Ok(true)
     }
 
     /// A change of the table's size: before the first field, and within what we allow (RFC 7541, section 4.2).
     fn resize(&mut self, size: usize, findings: &mut Findings) {
-        findings.undecodable |=
-            findings.pseudo || findings.regular || size > super::HEADER_TABLE_SIZE as usize;
-        self.entries = self.entries.min(size / ENTRY_OVERHEAD);
+        findings.undecodable |= findings.pseudo || findings.regular || !self.table.resize(size);
     }
 
     fn indexed(&self, index: usize, findings: &mut Findings) {
-        findings.undecodable |= index == 0 || index > STATIC_ENTRIES + self.entries;
-        findings.see(self.is_pseudo(index));
-        if let Some(bit) = dynamic_bit(index) {
-            findings.malformed |= (self.bad_names | self.bad_values) & bit != 0;
+        findings.undecodable |= !self.table.contains(index);
+        findings.see(self.table.is_pseudo(index));
+        if let Some(entry) = self.table.get(index) {
+            findings.malformed |= entry.has_bad_name || entry.has_bad_value;
         }
     }
 
     /// A literal value, and its name if that is not indexed. Nothing is blanked before both are known to be whole.
-    fn literal(
-        &mut self,
-        block: &mut Block<'_>,
-        prefix: u32,
-        findings: &mut Findings,
-    ) -> Result<(Name, bool), Cut> {
+    fn literal(&mut self, block: &mut Block<'_>, prefix: u32, findings: &mut Findings) -> Result<Entry, Cut> {
         let index = block.integer(prefix)?;
-        findings.undecodable |= index > STATIC_ENTRIES + self.entries;
+        findings.undecodable |= index != 0 && !self.table.contains(index);
         let name_at = block.at;
         if index == 0 {
             block.string()?;
@@ -172,40 +164,47 @@ impl FieldScanner {
         let value_at = block.at;
         block.string()?;
         let end = block.at;
-        let name = if index == 0 {
+        let (name, name_length) = if index == 0 {
             self.name(&mut block.bytes[name_at..value_at], findings)
         } else {
-            self.indexed_name(index)
+            (self.indexed_name(index), self.table.name_length(index))
         };
         findings.see(name.is_pseudo());
         let hurried = !matches!(name, Name::Method | Name::Authority);
         let value = &mut block.bytes[value_at..end];
         let mut flaw = None;
-        let value_is_bad = !self.check(value, hurried, name.blank(), findings, |value| {
+        let value = self.check(value, hurried, name.blank(), findings, |value| {
             flaw = flaw_of(name, value);
             flaw.is_none()
         });
         findings.bad_target |= flaw == Some(Flaw::Target);
         findings.malformed |= flaw == Some(Flaw::Value) || name == Name::Bad;
-        Ok((name, value_is_bad))
+        Ok(Entry {
+            is_pseudo: name.is_pseudo(),
+            has_bad_name: name == Name::Bad,
+            has_bad_value: !value.is_good,
+            name: name_length,
+            value: value.length,
+        })
     }
 
     fn indexed_name(&self, index: usize) -> Name {
-        match dynamic_bit(index) {
-            Some(bit) if self.bad_names & bit != 0 => Name::Bad,
+        match self.table.get(index) {
+            Some(entry) if entry.has_bad_name => Name::Bad,
             None if index == STATIC_TRANSFER_ENCODING => Name::Bad,
             _ if STATIC_METHOD.contains(&index) => Name::Method,
             _ if STATIC_PATH.contains(&index) => Name::Path,
             _ if index == STATIC_AUTHORITY => Name::Authority,
-            _ if self.is_pseudo(index) => Name::Pseudo,
+            _ if self.table.is_pseudo(index) => Name::Pseudo,
             _ => Name::Regular,
         }
     }
 
-    fn name(&mut self, string: &mut [u8], findings: &mut Findings) -> Name {
+    /// A name, and its length.
+    fn name(&mut self, string: &mut [u8], findings: &mut Findings) -> (Name, usize) {
         let mut name = Name::Bad;
         let mut is_pseudo = false;
-        self.check(string, false, BLANK, findings, |bytes| {
+        let checked = self.check(string, false, BLANK, findings, |bytes| {
             is_pseudo = bytes.first() == Some(&b':');
             name = match bytes {
                 b":method" => Name::Method,
@@ -220,7 +219,7 @@ impl FieldScanner {
             name != Name::Bad
         });
         findings.pseudo |= is_pseudo;
-        name
+        (name, checked.length)
     }
 
     /// Shows the decoded string to `is_good`, and blanks one that is not. A hurried check takes a Huffman-coded string
@@ -233,13 +232,14 @@ impl FieldScanner {
         blank: u8,
         findings: &mut Findings,
         is_good: impl FnOnce(&[u8]) -> bool,
-    ) -> bool {
+    ) -> Checked {
         let mut cursor = Block { bytes: string, at: 0 };
         let (huffman_coded, range) = (cursor.bytes[0] & HUFFMAN != 0, cursor.string().unwrap_or(0..0));
         let content = &string[range.clone()];
-        findings.undecodable |= huffman_coded && !huffman::is_valid(content);
+        let decoded = if huffman_coded { huffman::decoded_length(content) } else { Some(content.len()) };
+        findings.undecodable |= decoded.is_none();
         let hurried = hurried && !content.is_empty();
-        let good = if huffman_coded && hurried && !huffman::has_rare_code(content) {
+        let is_good = if huffman_coded && hurried && !huffman::has_rare_code(content) {
             true
         } else if huffman_coded {
             self.scratch.clear();
@@ -248,7 +248,7 @@ impl FieldScanner {
         } else {
             is_good(content)
         };
-        if !good {
+        if !is_good {
             string[0] &= !HUFFMAN;
             let content = &mut string[range];
             content.fill(BLANK);
@@ -256,18 +256,7 @@ impl FieldScanner {
                 *first = blank;
             }
         }
-        good
-    }
-
-    fn insert(&mut self, name: Name, value_is_bad: bool) {
-        self.pseudo = self.pseudo << 1 | u128::from(name.is_pseudo());
-        self.bad_names = self.bad_names << 1 | u128::from(name == Name::Bad);
-        self.bad_values = self.bad_values << 1 | u128::from(value_is_bad);
-        self.entries = (self.entries + 1).min(super::HEADER_TABLE_SIZE as usize / ENTRY_OVERHEAD);
-    }
-
-    fn is_pseudo(&self, index: usize) -> bool {
-        index <= STATIC_PSEUDO || dynamic_bit(index).is_some_and(|bit| self.pseudo & bit != 0)
+        Checked { is_good, length: decoded.unwrap_or(0) }
     }
 }
 
@@ -305,12 +294,6 @@ impl Block<'_> {
         self.at += 1;
         Ok(byte)
     }
-}
-
-/// The bit of a dynamic entry; indices count from the newest.
-fn dynamic_bit(index: usize) -> Option<u128> {
-    let age = index.checked_sub(STATIC_ENTRIES + 1)?;
-    1u128.checked_shl(age.try_into().ok()?)
 }
 
 /// RFC 9110, section 5.6.2.

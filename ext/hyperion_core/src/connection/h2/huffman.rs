@@ -59,10 +59,11 @@ const fn short() -> [u8; 256] {
     lengths
 }
 
-/// Whether a string can be decoded: whole codes, none of them that of its end, and less than eight bits of padding,
-/// all ones (RFC 7541, section 5.2).
-pub(super) fn is_valid(encoded: &[u8]) -> bool {
+/// How many bytes a string decodes to; none when it is none: whole codes, none of them that of its end, and less than
+/// eight bits of padding, all ones (RFC 7541, section 5.2).
+pub(super) fn decoded_length(encoded: &[u8]) -> Option<usize> {
     let mut bytes = encoded.iter();
+    let mut decoded = 0;
     // Left-aligned; below the bits that are there, ones stand for the padding.
     let (mut window, mut bits) = (u64::MAX, 0u32);
     loop {
@@ -80,9 +81,10 @@ pub(super) fn is_valid(encoded: &[u8]) -> bool {
             Some(length) if length <= bits => {
                 window = window << length | ((1 << length) - 1);
                 bits -= length;
+                decoded += 1;
             }
             // What is left is no whole code: it must be padding.
-            _ => return bits < 8 && window == u64::MAX,
+            _ => return (bits < 8 && window == u64::MAX).then_some(decoded),
         }
     }
 }
@@ -169,11 +171,11 @@ mod tests {
                 .encode((text.clone(), Vec::new(), Encoder::HUFFMAN_NAME), &mut encoded)
                 .unwrap();
             let length = usize::from(encoded[1] & 0x7f);
-            assert!(is_valid(&encoded[2..2 + length]), "{text:?}");
+            assert_eq!(decoded_length(&encoded[2..2 + length]), Some(text.len()), "{text:?}");
         }
         let bad: [&[u8]; 5] = [b"\xff", b"\x18", b"\xff\xff\xff\xff", b"\x1f\xff", b"\xff\xff\xff\xfc\x1f"];
         for encoded in bad {
-            assert!(!is_valid(encoded), "{encoded:?}");
+            assert_eq!(decoded_length(encoded), None, "{encoded:?}");
         }
     }
 
