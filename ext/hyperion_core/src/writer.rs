@@ -21,6 +21,11 @@ pub(crate) trait Gate: Unpin {
     fn admit(&mut self, bytes: &mut [u8]) -> usize;
     /// Whether nothing more will be admitted.
     fn is_closed(&self) -> bool;
+    /// Whether other tasks should deal with what was admitted before more is read. Asked before each read: true ends a
+    /// turn, and the next one begins.
+    fn ends_turn(&mut self) -> bool {
+        false
+    }
     /// These bytes will be written, after those before them.
     fn gathered(&mut self, bytes: &[u8]);
     /// So many of them are written.
@@ -250,6 +255,10 @@ impl<T: AsyncRead + Unpin, G: Gate> AsyncRead for Wire<T, G> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.gate.ends_turn() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         loop {
             this.pass(buffer);

@@ -68,8 +68,9 @@ const MAX_REMEMBERED_RESETS: usize = 256;
 const REJECTION_RATE: (u32, u32) = (1000, 100);
 /// Bytes that the HPACK decoder's dynamic table may take: SETTINGS_HEADER_TABLE_SIZE, at its default.
 const HEADER_TABLE_SIZE: u32 = 4096;
-/// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame.
-const DATA_FRAME_BUDGET: usize = 1024 * 1024;
+/// Overhead of undersized DATA frames that may be buffered, before GOAWAY: in units of bytes short of 256 a frame. A body
+/// that waits for the disk, or for the reader of a WebSocket, has a window full of what its client has sent piece by piece.
+const DATA_FRAME_BUDGET: usize = 16 * 1024 * 1024;
 
 /// Bytes that `h2` may buffer of a response at least: with none, it never grants any capacity.
 const MIN_SEND_BUFFER: usize = 64 * 1024;

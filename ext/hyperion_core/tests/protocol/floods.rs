@@ -129,7 +129,7 @@ async fn data_of_one_byte_that_is_not_read() {
     let mut head = post("/manual");
     head.push(("expect", "100-continue"));
     client.open(1, &head).await;
-    flood(&mut client, 50_000, |_| vec![Frame::data(1, *b"x")]).await;
+    flood(&mut client, 100_000, |_| vec![Frame::data(1, *b"x")]).await;
     assert_eq!(client.goaway().await.reason(), reason::ENHANCE_YOUR_CALM);
 }
 

@@ -58,6 +58,11 @@ const MAX_CREDIT: u32 = 65_536;
 const BLOCK_FACTOR: usize = 4;
 /// A frame of the least size that all peers may send.
 const MIN_BLOCK: usize = 16 * 1024;
+/// DATA frames with less than this are small: `h2` holds them against the peer until they are taken.
+const SMALL_DATA: usize = 256;
+/// Small DATA frames that are let in before the tasks that take them have their turn. Go's clients send a frame for each
+/// write of the application, and thousands of them at once.
+const SMALL_DATA_TURN: u32 = 1024;
 
 #[derive(Debug)]
 pub(super) struct FrameGate {
@@ -77,6 +82,8 @@ pub(super) struct FrameGate {
     /// Earned, and used before `control` is.
     credit: u32,
     malformed: Rate,
+    /// Small DATA frames of this turn.
+    small: u32,
     tap: Option<Tap>,
 }
 
@@ -108,6 +115,7 @@ impl FrameGate {
             control: rate(CONTROL_RATE),
             credit: 0,
             malformed: rate(MALFORMED_RATE),
+            small: 0,
             tap: None,
         }
     }
@@ -263,6 +271,7 @@ impl FrameGate {
                 Header { kind: UNASSIGNED, ..*header }.write(bytes);
             }
             self.header(header)?;
+            self.small += u32::from(header.length < SMALL_DATA);
             self.pass = header.length;
             Ok(Some(FRAME_HEADER_LENGTH))
         } else if header.kind == HEADERS && header.flags & FLAG_END_HEADERS == 0 {
@@ -298,6 +307,14 @@ impl Gate for FrameGate {
 
     fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    fn ends_turn(&mut self) -> bool {
+        let ends = self.small >= SMALL_DATA_TURN;
+        if ends {
+            self.small = 0;
+        }
+        ends
     }
 
     fn gathered(&mut self, bytes: &[u8]) {
