@@ -19,6 +19,7 @@ mod metrics;
 mod model;
 mod outcomes;
 mod parked;
+mod pieces;
 mod proxies;
 mod responses;
 mod stop;
