@@ -1,22 +1,26 @@
-//! The responder of a request, shared between the worker and the objects that the application got.
+//! The responder of a request, which the worker shares with the objects that the application got.
 
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 use hyperion_core::report::Level;
 use hyperion_core::response::{Head, Hijacked, Outcome, Responder};
 use magnus::prelude::*;
+use magnus::typed_data::Obj;
+use magnus::value::Opaque;
 use magnus::{Error, RHash, RModule, Ruby, TypedData, gc, method};
 
 use crate::fork::Ours;
+use crate::hijack::Hijack;
 use crate::log::Logger;
 use crate::{gvl, respond};
 
-/// Holds the responder until the response takes it. Dropping the last clone unanswered answers 500.
-#[derive(Clone, Debug)]
-pub(crate) struct Pending(Arc<Mutex<State>>);
+/// Holds the responder until the response takes it. Dropped unanswered, it answers 500. It is a part of the request's
+/// `rack.hijack`, so that one allocation, and one object of Ruby's, does for both.
+#[derive(Debug)]
+pub(crate) struct Pending(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
@@ -28,7 +32,7 @@ enum State {
 
 impl Pending {
     pub(crate) fn new(responder: Responder) -> Self {
-        Pending(Arc::new(Mutex::new(State::Waiting(Ours::new(responder)))))
+        Pending(Mutex::new(State::Waiting(Ours::new(responder))))
     }
 
     /// The responder, for the response. `None` when it was answered before.
@@ -91,7 +95,7 @@ impl State {
 #[derive(TypedData)]
 #[magnus(class = "HyperionRs::Native::EarlyHints", free_immediately, mark)]
 pub(crate) struct EarlyHints {
-    pending: Pending,
+    hijack: Opaque<Obj<Hijack>>,
     calls: AtomicUsize,
     logger: Logger,
 }
@@ -101,13 +105,15 @@ const MAX_HINTS: usize = 4;
 
 impl magnus::DataTypeFunctions for EarlyHints {
     fn mark(&self, marker: &gc::Marker) {
+        marker.mark(self.hijack);
         self.logger.mark(marker);
     }
 }
 
 impl EarlyHints {
-    pub(crate) fn new(pending: Pending, logger: Logger) -> Self {
-        EarlyHints { pending, calls: AtomicUsize::new(0), logger }
+    /// Of the request whose `rack.hijack` that is.
+    pub(crate) fn new(hijack: Obj<Hijack>, logger: Logger) -> Self {
+        EarlyHints { hijack: hijack.into(), calls: AtomicUsize::new(0), logger }
     }
 
     /// Takes a Hash of header fields. After the response has begun it does nothing, as hints would come too late.
@@ -123,7 +129,8 @@ impl EarlyHints {
             let line = format!("rack.early_hints: only the first {MAX_HINTS} of a request are sent");
             return rb_self.logger.write(ruby, Level::Debug, line);
         }
-        if let Some(responder) = rb_self.pending.lock().responder().filter(|_| before < MAX_HINTS) {
+        let hijack = ruby.get_inner(rb_self.hijack);
+        if let Some(responder) = hijack.pending().lock().responder().filter(|_| before < MAX_HINTS) {
             responder.inform(head);
         }
         Ok(())

@@ -32,8 +32,13 @@ impl magnus::DataTypeFunctions for Hijack {
 }
 
 impl Hijack {
-    pub(crate) fn new(pending: Pending) -> Self {
-        Hijack { pending, env: OnceLock::new(), io: OnceLock::new() }
+    /// Holds the responder of its request, too.
+    pub(crate) fn new(responder: Responder) -> Self {
+        Hijack { pending: Pending::new(responder), env: OnceLock::new(), io: OnceLock::new() }
+    }
+
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     /// The env that it belongs to.

@@ -112,22 +112,31 @@ fn add(ruby: &Ruby, head: &mut Head, wishes: &mut Wishes, name: Value, value: Va
         Some(name) => name,
         None => name.funcall("to_s", ())?,
     };
-    let field = match names::lookup(ruby, name) {
-        Ok(field) => field,
-        Err(names::Unusable::Private(private)) => {
-            let wish = match private.as_str() {
-                "rack.hijack" => &mut wishes.hijack,
-                "rack.protocol" => &mut wishes.protocol,
-                _ => return Ok(()),
-            };
-            *wish = Some(value).filter(|value| !value.is_nil());
-            return Ok(());
-        }
-        Err(names::Unusable::Invalid) => {
-            return Err(invalid(ruby, format_args!("{} is no header name", name.inspect())));
-        }
+    match names::lookup(ruby, name) {
+        Ok(field) => push(ruby, head, field, value),
+        Err(unusable) => wish(ruby, wishes, unusable, name, value),
+    }
+}
+
+/// What no client is sent.
+#[cold]
+fn wish(
+    ruby: &Ruby,
+    wishes: &mut Wishes,
+    unusable: names::Unusable,
+    name: RString,
+    value: Value,
+) -> Result<(), Error> {
+    let names::Unusable::Private(private) = unusable else {
+        return Err(invalid(ruby, format_args!("{} is no header name", name.inspect())));
     };
-    push(ruby, head, field, value)
+    let wish = match private.as_str() {
+        "rack.hijack" => &mut wishes.hijack,
+        "rack.protocol" => &mut wishes.protocol,
+        _ => return Ok(()),
+    };
+    *wish = Some(value).filter(|value| !value.is_nil());
+    Ok(())
 }
 
 #[inline]
@@ -154,12 +163,21 @@ fn push_other(ruby: &Ruby, head: &mut Head, name: HeaderName, value: Value) -> R
 fn push_lines(ruby: &Ruby, head: &mut Head, name: HeaderName, value: RString) -> Result<(), Error> {
     // SAFETY: nothing below calls Ruby before the slice's last use, but for the error, which ends it.
     let bytes = unsafe { value.as_slice() };
-    let pushed = match head.push(name, bytes) {
-        Err(InvalidField::Byte { name, byte: b'\n' }) => bytes
+    match head.push(name, bytes) {
+        Ok(()) => Ok(()),
+        Err(error) => split(ruby, head, bytes, error),
+    }
+}
+
+/// A value that is more than one line, or none.
+#[cold]
+fn split(ruby: &Ruby, head: &mut Head, value: &[u8], error: InvalidField) -> Result<(), Error> {
+    let pushed = match error {
+        InvalidField::Byte { name, byte: b'\n' } => value
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty())
             .try_for_each(|line| head.push(name.clone(), line)),
-        pushed => pushed,
+        error => Err(error),
     };
     pushed.map_err(|error| invalid(ruby, error))
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use magnus::prelude::*;
+use magnus::typed_data::Obj;
 use magnus::value::Opaque;
 use magnus::{DataTypeFunctions, Error, RHash, RModule, Ruby, TypedData, Value, gc};
 
@@ -10,7 +11,8 @@ use crate::admission::Foreign;
 use crate::body::Streaming;
 use crate::env::Templates;
 use crate::gvl;
-use crate::handle::{EarlyHints, Pending};
+use crate::handle::EarlyHints;
+use crate::hijack::Hijack;
 use crate::input::Classes;
 use crate::log::Logger;
 use crate::mirror::Mirror;
@@ -109,8 +111,8 @@ impl Roots {
     }
 
     /// `rack.early_hints` of a request, when the server has it.
-    pub(crate) fn early_hints(&self, pending: &Pending) -> Option<EarlyHints> {
-        self.early_hints.then(|| EarlyHints::new(pending.clone(), self.logger))
+    pub(crate) fn early_hints(&self, hijack: Obj<Hijack>) -> Option<EarlyHints> {
+        self.early_hints.then(|| EarlyHints::new(hijack, self.logger))
     }
 
     /// Of the Rack that is loaded: major and minor.

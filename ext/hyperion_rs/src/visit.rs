@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use http::StatusCode;
 use hyperion_core::Exchange;
+use hyperion_core::body::RequestBody;
 use hyperion_core::metrics::{Metric, Timer};
 use hyperion_core::report::Level;
 use hyperion_core::request::Request;
 use hyperion_core::response::{Hijacked, Outcome, Responder};
 use magnus::error::ErrorType;
 use magnus::prelude::*;
+use magnus::typed_data::Obj;
 use magnus::{Error, RArray, RHash, Ruby, Value};
 
 use crate::body::{Body, Sent};
@@ -25,7 +27,7 @@ use crate::input::Input;
 use crate::respond::Triple;
 use crate::roots::Roots;
 use crate::site::Site;
-use crate::{jump, keys};
+use crate::{gvl, jump, keys};
 
 /// What a request is called in the log.
 #[derive(Clone, Copy)]
@@ -56,21 +58,36 @@ impl Visit<'_> {
             return Ok(());
         }
         let Some(mut responder) = self.admit(responder, &request)? else { return Ok(()) };
-        let (roots, started) = (self.roots, responder.start());
-        let pending = Pending::new(responder);
+        let started = responder.start();
+        let hijack = self.ruby.obj_wrap(Hijack::new(responder));
+        let served = self.perform(&request, body, hijack, started);
+        // The application may have forgotten it.
+        gvl::keep(hijack);
+        served
+    }
+
+    /// Serves a request whose responder is in `hijack`.
+    fn perform(
+        &self,
+        request: &Request,
+        body: RequestBody,
+        hijack: Obj<Hijack>,
+        started: Instant,
+    ) -> Result<(), Error> {
+        let (roots, pending) = (self.roots, hijack.pending());
+        let _guard = Unanswered { pending, home: self.home };
         let input = match roots.input_classes(self.ruby).input(self.ruby, body) {
             Ok(input) => input,
-            Err(error) => return self.failed(&pending, "request body", error),
+            Err(error) => return self.failed(pending, "request body", error),
         };
-        let hints = roots.early_hints(&pending);
-        let hijack = self.ruby.obj_wrap(Hijack::new(pending.clone()));
+        let hints = roots.early_hints(hijack);
         let env =
-            env::build(self.ruby, roots.templates(), &request, &input, hijack, hints, roots.rack_version());
+            env::build(self.ruby, roots.templates(), request, &input, hijack, hints, roots.rack_version());
         let env = match env {
             Ok(env) => env,
-            Err(error) => return self.failed(&pending, "env", error),
+            Err(error) => return self.failed(pending, "env", error),
         };
-        let ended = self.call(&pending, env, &input, RequestLine(&request), started);
+        let ended = self.call(pending, env, &input, RequestLine(request), started);
         if self.home.is_elsewhere() {
             return ended.map(drop);
         }
@@ -115,7 +132,6 @@ impl Visit<'_> {
         what: RequestLine<'_>,
         started: Instant,
     ) -> Result<Sent, Error> {
-        let _guard = Unanswered { pending, home: self.home };
         let answered = self.roots.app(self.ruby).funcall::<_, _, Value>(*keys::CALL, (env,));
         if self.home.is_elsewhere() {
             return Err(self.left_behind());
