@@ -23,7 +23,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Request as HttpRequest, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 
 use crate::body::{Budgets, ConnectionMemory, RequestBody};
 use crate::config::{Config, Http2, MAX_WINDOW_SIZE};
@@ -50,8 +50,8 @@ pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
     pub(crate) memory: Arc<ConnectionMemory>,
     pub(crate) traffic: Arc<Traffic>,
-    /// Whether the graceful stop has begun.
-    draining: watch::Sender<bool>,
+    /// Has no permits: to wait for one is to wait for the graceful stop, which closes it.
+    draining: Semaphore,
 }
 
 /// Resets that a peer may provoke from the `h2` crate over the life of a connection, before GOAWAY (CVE-2025-8671).
@@ -117,7 +117,7 @@ async fn converse<T>(
     let Some(connection) = shake_hands(wire, &peer, &server, &mut permit).await else { return };
     let memory = ConnectionMemory::new(server.config.buffers.max_pending);
     let clock = Clock::new(&server.config.timeouts, blocked, traffic.clone());
-    let shared = Arc::new(Shared { server, peer, memory, traffic, draining: watch::Sender::new(false) });
+    let shared = Arc::new(Shared { server, peer, memory, traffic, draining: Semaphore::new(0) });
     let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
     let mut driver = Driver { connection, clock, shared, rejections };
     driver.run(permit).await;
@@ -184,24 +184,25 @@ struct Driver<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     async fn run(&mut self, mut permit: Permit) {
-        let mut closing = permit.clone();
-        let mut drain = std::pin::pin!(permit.reached(Phase::Draining));
-        let mut close = std::pin::pin!(closing.reached(Phase::Closing));
-        let mut draining = false;
         self.clock.watch_pings(self.connection.ping_pong());
-        std::future::poll_fn(|cx| {
-            if !draining && drain.as_mut().poll(cx).is_ready() {
-                draining = true;
-                self.shared.draining.send_replace(true);
-                self.connection.graceful_shutdown();
-                self.clock.drain();
-            }
-            if draining && close.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            self.poll(cx)
-        })
-        .await;
+        tokio::select! {
+            biased;
+            () = permit.reached(Phase::Draining) => {}
+            () = self.over() => return,
+        }
+        self.shared.draining.close();
+        self.connection.graceful_shutdown();
+        self.clock.drain();
+        tokio::select! {
+            biased;
+            () = permit.reached(Phase::Closing) => {}
+            () = self.over() => {}
+        }
+    }
+
+    /// Resolves when the connection is over.
+    fn over(&mut self) -> impl Future<Output = ()> {
+        std::future::poll_fn(|cx| self.poll(cx))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -285,8 +286,7 @@ impl Shared {
 
     /// Resolves when the stop has begun, and conversations without an end have had their time to part.
     pub(crate) async fn parted(&self) {
-        // The sender is in `self`.
-        let _ = self.draining.subscribe().wait_for(|&draining| draining).await;
+        let _ = self.draining.acquire().await;
         tokio::time::sleep(PARTING).await;
     }
 
