@@ -76,7 +76,7 @@ impl Service {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (context, peer) = (self.context().clone(), Arc::new(peer));
-        self.clone().hold(connection::serve(io, None, peer, context, self.permit(), Instant::now()))
+        self.clone().hold(Box::pin(connection::serve(io, None, peer, context, self.permit(), Instant::now())))
     }
 
     /// Takes a TLS handshake within its timeout, then serves the connection until it is over: what ALPN has settled
@@ -122,11 +122,11 @@ impl Service {
             }
             None
         });
-        self.clone().hold(async move {
+        self.clone().hold(Box::pin(async move {
             if let Some(connection) = handshake.await {
                 connection.await;
             }
-        })
+        }))
     }
 
     /// Answers one request in the clear by its https URL, at `port`.
