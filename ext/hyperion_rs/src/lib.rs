@@ -6,6 +6,8 @@
 #![allow(missing_docs, reason = "Ruby is the only caller; `magnus::init` makes a function that takes no doc")]
 
 mod admission;
+#[cfg(target_env = "gnu")]
+mod allocator;
 mod body;
 mod cache;
 mod connection;
@@ -39,6 +41,10 @@ mod writer;
 
 use magnus::prelude::*;
 use magnus::{Error, Ruby};
+
+#[cfg(target_env = "gnu")]
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[magnus::init(name = "hyperion_rs")]
 fn init(ruby: &Ruby) -> Result<(), Error> {
