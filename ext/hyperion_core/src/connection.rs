@@ -13,16 +13,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::peer::Peer;
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
+use crate::writer::Blocked;
 pub(crate) use h1::{H1Reply, redirect, refuse_clear};
 pub use h1::{Hold, Stream, Taken, Taking};
 pub(crate) use h2::{Connect, Control, H2Reply};
 pub(crate) use sniff::{Guess, Rewind};
 
 /// Serves one connection until it is over, whatever ends it: in the protocol that is settled, or the one that the client
-/// speaks. Each stage is in a box of its own, for as long as it lasts: idle connections are many.
+/// speaks. `blocked` is told of by the [`Watched`](crate::writer::Watched) socket below `io`. Each stage is in a box of its own, for as long as it lasts: idle connections are many.
 pub(crate) fn serve<T>(
     io: T,
     settled: Option<Guess>,
+    blocked: Arc<Blocked>,
     peer: Arc<Peer>,
     server: Arc<Server>,
     permit: Permit,
@@ -36,10 +38,10 @@ where
         // In a statement of its own: what a match looks at would be kept, with all its room, for as long as its arms run.
         let Some((io, guess)) = guess.await else { return };
         if guess == Guess::Http2 {
-            Box::pin(h2::serve(io, peer, server, permit, accepted)).await;
+            Box::pin(h2::serve(io, blocked, peer, server, permit, accepted)).await;
         } else {
             let (io, first) = io.into_parts();
-            Box::pin(h1::serve(io, first, peer, server, permit)).await;
+            Box::pin(h1::serve(io, first, blocked, peer, server, permit)).await;
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::reactor::Reactor;
 use crate::report::{Event, Level};
 use crate::shutdown::{Drain, Permit, Phase};
 use crate::tls::Tls;
+use crate::writer::Watched;
 
 /// Serves any number of connections under one configuration, one set of limits and one graceful stop.
 #[derive(Clone, Debug)]
@@ -75,8 +76,10 @@ impl Service {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (context, peer) = (self.context().clone(), Arc::new(peer));
-        self.clone().hold(Box::pin(connection::serve(io, None, peer, context, self.permit(), Instant::now())))
+        let (context, permit, accepted) = (self.context().clone(), self.permit(), Instant::now());
+        let (peer, io) = (Arc::new(peer), Watched::new(io));
+        let blocked = io.blocked();
+        self.clone().hold(Box::pin(connection::serve(io, None, blocked, peer, context, permit, accepted)))
     }
 
     /// Takes a TLS handshake within its timeout, then serves the connection until it is over: what ALPN has settled
@@ -95,6 +98,8 @@ impl Service {
         let acceptor = TlsAcceptor::from(tls.0.clone());
         // Each in a box of its own, the handshake's for as long as that lasts: idle connections are many.
         let handshake = Box::pin(async move {
+            let io = Watched::new(io);
+            let blocked = io.blocked();
             let greet = greet(Rewind::new(io), acceptor);
             let greeting = tokio::select! {
                 greeting = tokio::time::timeout(context.config.timeouts.tls_handshake, greet) => greeting,
@@ -105,7 +110,11 @@ impl Service {
                     let session = stream.get_ref().1;
                     let settled = settled(session);
                     let peer = Arc::new(Peer { remote, local, tls: Some(describe(session)) });
-                    return Some(connection::serve(*stream, settled, peer, context, permit, accepted));
+                    // What waited in the handshake is no response.
+                    blocked.clear();
+                    return Some(connection::serve(
+                        *stream, settled, blocked, peer, context, permit, accepted,
+                    ));
                 }
                 Ok(Ok(Greeting::Clear(io))) => {
                     context.handshake_failed(&remote, "the client speaks HTTP in the clear".into());

@@ -1,19 +1,17 @@
 //! The plaintext side of a connection: gathers the frames of a round into few large writes, lets in what the gate
-//! admits, and tells the connection when the peer stops reading.
+//! admits.
+
+mod blocked;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-use crate::limits::MIN_PROGRESS;
-use crate::stream::Pulse;
+pub(crate) use blocked::{Blocked, Watched};
 
 /// Sees the bytes that a peer sends before they are decoded, and may change them; and those that it is sent.
 pub(crate) trait Gate: Unpin {
@@ -61,74 +59,13 @@ pub(crate) struct Wire<T, G> {
     held: BytesMut,
     admitted: usize,
     gathered: BytesMut,
-    /// Accepted by the kernel since the peer was last seen not to read.
-    moved: usize,
     blocked: Arc<Blocked>,
 }
 
-/// Since when the peer has taken nothing of what waits for it, and whether it lives; shared with the task that owns the
-/// connection.
-#[derive(Debug)]
-pub(crate) struct Blocked {
-    epoch: Instant,
-    /// Milliseconds after `epoch`, plus one; 0 when nothing waits.
-    since: AtomicU64,
-    /// Counts the reads that brought bytes.
-    heard: AtomicU32,
-    /// Counts how often a peer that was seen not to read has taken something.
-    relieved: AtomicU32,
-}
-
-impl Blocked {
-    fn new() -> Arc<Self> {
-        Arc::new(Blocked {
-            epoch: Instant::now(),
-            since: AtomicU64::new(0),
-            heard: AtomicU32::new(0),
-            relieved: AtomicU32::new(0),
-        })
-    }
-
-    pub(crate) fn since(&self) -> Option<Instant> {
-        let since = self.since.load(Relaxed).checked_sub(1)?;
-        Some(self.epoch + Duration::from_millis(since))
-    }
-
-    /// A number that changes while the peer takes what waited for it.
-    pub(crate) fn relieved(&self) -> u32 {
-        self.relieved.load(Relaxed)
-    }
-
-    /// A number that changes with each sign of life: bytes from the peer, and room for more to it.
-    pub(crate) fn signs(&self) -> u32 {
-        self.heard.load(Relaxed).wrapping_add(self.relieved())
-    }
-
-    fn start(&self) {
-        let elapsed = self.epoch.elapsed().as_millis() as u64 + 1;
-        // Only the first block counts; a failed exchange means that one is counted already.
-        let _ = self.since.compare_exchange(0, elapsed, Relaxed, Relaxed);
-    }
-
-    fn clear(&self) {
-        if self.since.load(Relaxed) != 0 {
-            self.since.store(0, Relaxed);
-            self.relieved.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-/// A peer that is not seen not to read may be reading.
-impl Pulse for Blocked {
-    fn moved_at(&self) -> Instant {
-        self.since().unwrap_or_else(Instant::now)
-    }
-}
-
 impl<T, G> Wire<T, G> {
-    pub(crate) fn new(io: T, gate: G) -> Self {
-        let (held, gathered) = (BytesMut::new(), BytesMut::new());
-        Wire { io, gate, held, admitted: 0, gathered, moved: 0, blocked: Blocked::new() }
+    /// `blocked` is told of by the [`Watched`] socket below `io`.
+    pub(crate) fn new(io: T, gate: G, blocked: Arc<Blocked>) -> Self {
+        Wire { io, gate, held: BytesMut::new(), admitted: 0, gathered: BytesMut::new(), blocked }
     }
 
     /// The bare stream, whose reads pass no gate.
@@ -154,21 +91,12 @@ impl<T: AsyncWrite + Unpin, G: Gate> Wire<T, G> {
     /// Writes until `left` bytes or fewer are gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>, left: usize) -> Poll<io::Result<()>> {
         while self.gathered.len() > left {
-            let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, &self.gathered) else {
-                self.blocked.start();
-                return Poll::Pending;
-            };
-            let written = written?;
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.gathered))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.gathered.advance(written);
             self.gate.written(written);
-            self.moved += written;
-            if self.moved >= MIN_PROGRESS {
-                self.moved = 0;
-                self.blocked.clear();
-            }
         }
         Poll::Ready(Ok(()))
     }
@@ -208,11 +136,7 @@ impl<T: AsyncWrite + Unpin, G: Gate> AsyncWrite for Wire<T, G> {
         if this.gathered.capacity() > KEEP {
             this.gathered = BytesMut::new();
         }
-        let Poll::Ready(flushed) = Pin::new(&mut this.io).poll_flush(cx) else {
-            this.blocked.start();
-            return Poll::Pending;
-        };
-        this.moved = 0;
+        let flushed = ready!(Pin::new(&mut this.io).poll_flush(cx));
         this.blocked.clear();
         Poll::Ready(flushed)
     }
@@ -273,7 +197,7 @@ impl<T: AsyncRead + Unpin, G: Gate> AsyncRead for Wire<T, G> {
             if buffer.filled().len() == before {
                 return Poll::Ready(Ok(()));
             }
-            this.blocked.heard.fetch_add(1, Relaxed);
+            this.blocked.hear();
             this.sift(buffer, before);
         }
     }
@@ -281,6 +205,8 @@ impl<T: AsyncRead + Unpin, G: Gate> AsyncRead for Wire<T, G> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -327,7 +253,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_what_is_admitted_can_be_read() {
         let (mut client, server) = tokio::io::duplex(1024);
-        let mut wire = Wire::new(server, Threes::default());
+        let mut wire = Wire::new(server, Threes::default(), Blocked::new());
         client.write_all(b"abcd").await.unwrap();
         let mut buffer = [0; 16];
         assert_eq!(wire.read(&mut buffer).await.unwrap(), 3);
@@ -347,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn many_small_writes_leave_as_one() {
         let (client, mut server) = tokio::io::duplex(1024);
-        let mut wire = Wire::new(client, Open);
+        let mut wire = Wire::new(client, Open, Blocked::new());
         wire.write_all(b"one").await.unwrap();
         wire.write_all(b"two").await.unwrap();
         let mut buffer = [0; 16];
@@ -355,22 +281,5 @@ mod tests {
         assert!(early.is_err(), "nothing leaves before the flush");
         wire.flush().await.unwrap();
         assert_eq!(server.read(&mut buffer).await.unwrap(), 6);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_does_not_read_is_noticed() {
-        let (client, mut server) = tokio::io::duplex(16);
-        let mut wire = Wire::new(client, Open);
-        let blocked = wire.blocked();
-        let write = tokio::spawn(async move {
-            wire.write_all(&[0; 64]).await.unwrap();
-            wire.flush().await.unwrap();
-        });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(blocked.since().is_some());
-        let mut sink = [0; 64];
-        server.read_exact(&mut sink).await.unwrap();
-        write.await.unwrap();
-        assert!(blocked.since().is_none());
     }
 }

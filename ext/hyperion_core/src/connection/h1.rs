@@ -83,6 +83,7 @@ const PARSER_BUFFER: usize = 64 * 1024;
 pub(super) fn serve<T>(
     io: T,
     first: BytesMut,
+    blocked: Arc<Blocked>,
     peer: Arc<Peer>,
     server: Arc<Server>,
     permit: Permit,
@@ -90,12 +91,13 @@ pub(super) fn serve<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut link = Mutex::new(Link::new(io, first, server.config.http2.max_header_list_size as usize));
+    let max_fields_size = server.config.http2.max_header_list_size as usize;
+    let mut link = Mutex::new(Link::new(io, first, max_fields_size, blocked.clone()));
     async move {
         let shared = Arc::new(Shared {
             memory: ConnectionMemory::new(server.config.buffers.max_pending),
             line: Arc::default(),
-            blocked: lock(&link).wire.blocked(),
+            blocked,
             permit: permit.clone(),
             takeover: Mutex::default(),
             server,

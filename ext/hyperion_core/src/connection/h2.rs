@@ -35,7 +35,7 @@ use crate::response::{Record, Reply, Responder};
 use crate::service::Context as Server;
 use crate::shutdown::{PARTING, Permit, Phase};
 use crate::timing::Progress;
-use crate::writer::Wire;
+use crate::writer::{Blocked, Wire};
 use clock::{Clock, Verdict};
 use gate::FrameGate;
 pub(crate) use reply::{Connect, Control, H2Reply};
@@ -81,6 +81,7 @@ const MIN_CONNECTION_WINDOW: u32 = 65_535;
 /// stream twice, and idle connections are many.
 pub(crate) fn serve<T>(
     io: T,
+    blocked: Arc<Blocked>,
     peer: Arc<Peer>,
     server: Arc<Server>,
     permit: Permit,
@@ -95,7 +96,7 @@ where
     let tap = Tap::new(server.clone(), peer.clone(), traffic.clone(), timing);
     let gate =
         FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size).with_tap(tap);
-    let mut wire = Wire::new(io, gate);
+    let mut wire = Wire::new(io, gate, blocked);
     async move {
         converse(&mut wire, traffic, peer, server, permit.clone()).await;
         super::linger::linger(&mut wire, super::linger::Linger::Brief).await;

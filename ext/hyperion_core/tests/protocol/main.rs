@@ -7,6 +7,7 @@ mod support;
 mod access_log;
 mod admission;
 mod connect;
+mod encrypted;
 mod expect;
 mod floods;
 mod flow;

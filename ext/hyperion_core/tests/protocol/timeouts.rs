@@ -1,6 +1,5 @@
 //! Every timeout: what a peer that does not move is told, and when.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyperion_core::body::{BodyError, RequestBody};
@@ -19,7 +18,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 /// Whether about so many seconds have passed.
-fn assert_elapsed(since: Instant, expected: u64) {
+pub(crate) fn assert_elapsed(since: Instant, expected: u64) {
     let elapsed = since.elapsed();
     let within = seconds(expected)..seconds(expected) + Duration::from_millis(2500);
     assert!(within.contains(&elapsed), "{elapsed:?} instead of {expected} s");
@@ -267,36 +266,6 @@ async fn no_ping_is_sent_unless_it_is_wanted() {
     let harness = harness();
     let mut client = harness.client().await;
     assert!(client.is_silent_for(seconds(59)).await);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handshake_that_does_not_end_is_not_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let (tls, _) = hyperion_core::tls::Tls::development(dir.path()).unwrap();
-    let harness = harness();
-    let (client, server) = tokio::io::duplex(1 << 16);
-    let unknown = hyperion_core::Address::Unix(None);
-    let connection = harness.service.serve_tls(server, &tls, unknown.clone(), unknown);
-    let begin = Instant::now();
-    tokio::spawn(connection).await.unwrap();
-    assert_elapsed(begin, 10);
-    drop(client);
-    assert!(harness.events()[0].contains("tls_handshake_timeout"), "{:?}", harness.events());
-}
-
-#[tokio::test(start_paused = true)]
-async fn plaintext_is_no_handshake() {
-    let dir = tempfile::tempdir().unwrap();
-    let (tls, _) = hyperion_core::tls::Tls::development(dir.path()).unwrap();
-    let harness = harness();
-    let (client, server) = tokio::io::duplex(1 << 16);
-    let unknown = hyperion_core::Address::Unix(None);
-    let connection =
-        tokio::spawn(harness.service.serve_tls(server, &Arc::new(tls), unknown.clone(), unknown));
-    let mut client = Client::new(client);
-    client.write(b"GET / HTTP/1.1\r\nhost: example.org\r\n\r\n").await;
-    connection.await.unwrap();
-    assert_eq!(harness.events().len(), 1, "{:?}", harness.events());
 }
 
 /// PINGs every twenty seconds, and sixty to keepalive_timeout.

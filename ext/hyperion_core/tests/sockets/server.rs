@@ -1,7 +1,6 @@
 //! A server in threads of its own, and how to reach it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,12 @@ use hyperion_core::listener::{Binding, Inherited};
 use hyperion_core::server::Running;
 use hyperion_core::tls::Tls;
 use hyperion_core::{Address, Config, Observer, Server};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::Client;
 use crate::support::app::{App, Watch};
+use crate::support::{Client, tls};
 
 /// What nobody has to wait longer for, even on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -40,14 +37,14 @@ impl Served {
         Self::start(change, true)
     }
 
-    fn start(change: impl FnOnce(&mut Config), tls: bool) -> Self {
+    fn start(change: impl FnOnce(&mut Config), encrypted: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         change(&mut config);
-        let tls = tls.then(|| Tls::development(dir.path()).unwrap());
-        let certificate = tls.as_ref().map(|(_, path)| certificate(path));
+        let development = encrypted.then(|| Tls::development(dir.path()).unwrap());
+        let certificate = development.as_ref().map(|(_, path)| tls::certificate(path));
         let binding = [Binding::Tcp { host: "127.0.0.1".into(), port: 0 }];
-        let mut server = Server::bind(config, &binding, 1024, tls.map(|(tls, _)| tls)).unwrap();
+        let mut server = Server::bind(config, &binding, 1024, development.map(|(tls, _)| tls)).unwrap();
         server.bind_redirects(&binding, 16, &mut Inherited::default()).unwrap();
         let Some(Address::Tcp(address)) = server.addresses().next().cloned() else { panic!() };
         let Some(Address::Tcp(redirect)) = server.redirect_addresses().next().cloned() else { panic!() };
@@ -80,18 +77,9 @@ impl Served {
         versions: &[&'static rustls::SupportedProtocolVersion],
         protocols: &[&str],
     ) -> TlsStream<TcpStream> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.certificate.clone().unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let connector = TlsConnector::from(Arc::new(config));
-        let connect = connector.connect(ServerName::try_from("localhost").unwrap(), self.connect().await);
-        tokio::time::timeout(SOON, connect).await.expect("in time").unwrap()
+        let certificate = self.certificate.clone().unwrap();
+        let connect = tls::connect(self.connect().await, certificate, versions, protocols);
+        tokio::time::timeout(SOON, connect).await.expect("in time")
     }
 
     pub(crate) async fn tls_client(&self) -> Client {
@@ -104,8 +92,4 @@ impl Served {
         self.running.shutdown();
         tokio::time::timeout(SOON, self.running.finished()).await.expect("a stop in time");
     }
-}
-
-fn certificate(path: &Path) -> CertificateDer<'static> {
-    CertificateDer::from_pem_file(path).unwrap()
 }

@@ -5,6 +5,7 @@ pub mod app;
 pub mod client;
 pub mod frame;
 pub mod text;
+pub mod tls;
 
 pub use app::{Harness, harness, harness_with};
 pub use client::{Client, get, post};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::inlet::{Inlet, Step};
 use super::line::Line;
-use crate::writer::Wire;
+use crate::writer::{Blocked, Wire};
 
 /// Both directions of a connection.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub(super) struct ParserEnd<'a, T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
-    pub(super) fn new(io: T, first: BytesMut, max_fields_size: usize) -> Self {
-        Link { wire: Wire::new(io, ()), inlet: Inlet::new(first, max_fields_size) }
+    pub(super) fn new(io: T, first: BytesMut, max_fields_size: usize, blocked: Arc<Blocked>) -> Self {
+        Link { wire: Wire::new(io, (), blocked), inlet: Inlet::new(first, max_fields_size) }
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {

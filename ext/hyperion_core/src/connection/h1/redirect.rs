@@ -12,6 +12,7 @@ use super::refusal::{Refusal, answer};
 use super::{Linger, SLOW_HEAD, linger};
 use crate::connection::Rewind;
 use crate::service::Context as Server;
+use crate::writer::Blocked;
 
 const NO_HOST: Refusal = Refusal::bad_request("the request does not say to which host it goes");
 const HTTPS_PORT: u16 = 443;
@@ -25,7 +26,7 @@ where
 {
     let name = server.config.server_header.as_ref();
     let (io, first) = io.into_parts();
-    let mut link = Link::new(io, first, server.config.http2.max_header_list_size as usize);
+    let mut link = Link::new(io, first, server.config.http2.max_header_list_size as usize, Blocked::new());
     let read = timeout(server.config.timeouts.header, read_head(&mut link)).await;
     let location = match read {
         Ok(Some(head)) => head.and_then(|head| location(&head, port).ok_or(NO_HOST)),
@@ -47,7 +48,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let (io, first) = io.into_parts();
-    let mut link = Link::new(io, first, 0);
+    let mut link = Link::new(io, first, 0, Blocked::new());
     let fields = [("content-type", "text/plain")];
     let name = server.config.server_header.as_ref();
     link.wire.enqueue(&answer(StatusCode::BAD_REQUEST, name, &fields, WRONG_PORT));
