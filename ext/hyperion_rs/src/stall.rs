@@ -52,11 +52,12 @@ fn watch(bridge: &Bridge) {
         if !is_standing(&after) {
             continue;
         }
-        if idling && after.waited >= HELD_UP {
-            bridge.notify(Notice::Grow(after.jobs));
-        } else if after.waited >= STUCK && since.elapsed() >= STUCK {
+        let stuck = after.waited >= STUCK && since.elapsed() >= STUCK;
+        if stuck {
             since = Instant::now();
-            bridge.notify(Notice::Stuck);
+        }
+        if stuck || (idling && after.waited >= HELD_UP) {
+            bridge.notify(Notice::Grow);
         }
     }
 }

@@ -22,10 +22,8 @@ pub(crate) use threads::Supervisor;
 pub(crate) enum Notice {
     /// A site has something to do.
     Tend(Arc<Site>),
-    /// So many requests wait, and the workers only wait too.
-    Grow(usize),
-    /// Requests wait, and no worker has come to an end of its own for long.
-    Stuck,
+    /// Requests wait, and the workers seem to wait too, or take long.
+    Grow,
     /// A worker thread has ended.
     Left { died: bool },
 }

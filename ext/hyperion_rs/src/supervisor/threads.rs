@@ -105,8 +105,7 @@ impl<'a> Supervisor<'a> {
                     self.write(Level::Warn, "a worker thread died and is replaced")?;
                 }
             }
-            Notice::Grow(wanted) => self.grow(wanted)?,
-            Notice::Stuck => self.grow(self.count_sleeping()?)?,
+            Notice::Grow => self.grow()?,
         }
         Ok(())
     }
@@ -116,13 +115,14 @@ impl<'a> Supervisor<'a> {
         self.add(self.bridge.vacancies())
     }
 
-    /// Adds workers, when what the monitor saw is still so.
-    fn grow(&mut self, wanted: usize) -> Result<(), Error> {
+    /// Adds workers, when what the monitor saw is still so: one for each job, and for each worker that waits. The monitor
+    /// cannot tell that from the wait for a GVL whose owner, such as this thread, gets no CPU.
+    fn grow(&mut self) -> Result<(), Error> {
         let backlog = self.bridge.queue.backlog();
         if backlog.idle > 0 {
             return Ok(());
         }
-        let count = wanted.min(backlog.jobs).min(self.bridge.room());
+        let count = self.count_sleeping()?.min(backlog.jobs).min(self.bridge.room());
         self.add(count).map(drop)
     }
 
