@@ -122,7 +122,6 @@ async fn converse<T>(
     let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
     let mut driver = Driver { connection, clock, shared, rejections };
     driver.run(permit).await;
-    driver.shared.traffic.closed();
 }
 
 /// Exchanges the prefaces (RFC 9113, section 3.4).
@@ -181,6 +180,13 @@ struct Driver<T> {
     clock: Clock,
     shared: Arc<Shared>,
     rejections: Rate,
+}
+
+impl<T> Drop for Driver<T> {
+    /// Also when the task of the connection is aborted.
+    fn drop(&mut self) {
+        self.shared.traffic.closed();
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {

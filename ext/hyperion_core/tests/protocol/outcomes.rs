@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyperion_core::body::{BodySender, PushError};
 use hyperion_core::response::Outcome;
+use hyperion_core::{Address, Peer};
 
 use crate::support::app::{ok, pattern, push};
 use crate::support::{Client, Frame, Harness, get, harness, harness_with, post, reason};
@@ -105,6 +106,25 @@ async fn a_lost_connection_disconnects_all_its_responses() {
     let mut responder = harness.exchange().await.responder;
     drop(client);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(responder.is_disconnected());
+    responder.respond_full(ok(), "late".into());
+    assert_outcome(&mut harness, Outcome::Disconnected).await;
+}
+
+/// As a handler closes one.
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_task_is_aborted_disconnects_its_requests() {
+    let mut harness = harness();
+    let (io, server) = tokio::io::duplex(1 << 16);
+    let peer = Peer { remote: Address::Unix(None), local: Address::Unix(None), tls: None };
+    let task = tokio::spawn(harness.service.serve(server, peer));
+    let mut client = Client::new(io);
+    client.handshake(&[]).await;
+    client.request(1, &get("/manual")).await;
+    let mut responder = harness.exchange().await.responder;
+    assert!(!responder.is_disconnected());
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
     assert!(responder.is_disconnected());
     responder.respond_full(ok(), "late".into());
     assert_outcome(&mut harness, Outcome::Disconnected).await;
