@@ -151,6 +151,31 @@ RSpec.describe "the Rack environment" do
     end
   end
 
+  context "with an app that spoils whatever it gets hold of" do
+    serve <<~'RACKUP', lint: false
+      require "json"
+      run lambda { |env|
+        told = JSON.generate(env.select { |_, value| value.is_a?(String) }.to_a << env["nothing"])
+        ObjectSpace.each_object(Hash).select { |hash| hash.key?("REQUEST_METHOD") }.each do |hash|
+          hash.each_value { |value| value << "spoilt" if value.is_a?(String) && !value.frozen? }
+          hash.shift
+          hash.default = "spoilt"
+          hash.compare_by_identity
+        rescue FrozenError
+          next
+        end
+        [200, {}, [told]]
+      }
+    RACKUP
+
+    it "is whole for the next one" do
+      told = Array.new(4) { JSON.parse(fetch("/path?query", "x-some" => "thing")[:body]) }
+      expect(told.first).to include(%w[REQUEST_METHOD GET], %w[PATH_INFO /path], %w[HTTP_X_SOME thing])
+      expect(told.first.last).to be_nil
+      expect(told).to all(eq(told.first))
+    end
+  end
+
   context "without TLS" do
     serve app, tls: false
 

@@ -9,7 +9,7 @@ use magnus::{Ruby, Value, gc};
 use rb_sys::{VALUE, st_data_t, st_retval};
 
 use super::pairs::BATCH;
-use super::table::{copy, empty, insert, size, update};
+use super::table::{copy, empty, freeze, insert, size, update};
 use crate::cache::GvlCell;
 
 /// Shapes that are kept: the last that were used.
@@ -19,7 +19,8 @@ struct Shape {
     template: VALUE,
     /// The first of an env, in its order. They live as long as the process, and are the same objects each time.
     keys: Box<[VALUE]>,
-    /// A Hash of these keys with nil, and then of the template's pairs. No application ever sees it.
+    /// A frozen Hash of these keys with nil, and then of the template's pairs. Only ObjectSpace shows it to anybody, who
+    /// must not change the order that the values rely on.
     blank: VALUE,
 }
 
@@ -63,6 +64,7 @@ impl Shapes {
         if size(blank) != keys.len() + size(template) {
             return None;
         }
+        freeze(blank);
         self.0.with(ruby, |shapes| {
             shapes.truncate(SHAPES - 1);
             shapes.insert(0, Shape { template, keys: keys.into(), blank });

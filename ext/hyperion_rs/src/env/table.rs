@@ -39,3 +39,9 @@ pub(super) fn size(hash: VALUE) -> usize {
     // SAFETY: the GVL is held; `hash` is a Hash.
     unsafe { rb_sys::rb_hash_size_num(hash) as usize }
 }
+
+/// Lets nobody change it.
+pub(super) fn freeze(hash: VALUE) {
+    // SAFETY: the GVL is held; `hash` is a Hash of ours.
+    unsafe { rb_sys::rb_hash_freeze(hash) };
+}
