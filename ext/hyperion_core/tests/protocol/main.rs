@@ -6,6 +6,7 @@ mod support;
 
 mod access_log;
 mod admission;
+mod blocks;
 mod connect;
 mod encrypted;
 mod expect;

@@ -11,7 +11,7 @@
 use http::uri::Authority;
 
 use super::huffman;
-use super::table::{Entry, Table};
+use super::table::{Entry, Name, Table};
 
 /// What a header block has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,9 @@ pub(super) struct Findings {
     pub(super) pseudo: bool,
     /// It has a field that is none, after which there may be no pseudo-header.
     regular: bool,
-    /// A name or a value of it is none, or its order is wrong.
+    /// The pseudo-headers that it has, a bit each.
+    seen: u8,
+    /// A name or a value of it is none, its order is wrong, or a pseudo-header is there twice.
     pub(super) malformed: bool,
     /// Its `:path` or `:authority` is none, though it is text. Proxies pass on what their users write, and take a reset
     /// for a failure of ours: such a request is answered.
@@ -44,19 +46,6 @@ struct Checked {
     length: usize,
 }
 
-/// What a name says of its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Method,
-    Authority,
-    Path,
-    /// Another pseudo-header.
-    Pseudo,
-    Regular,
-    /// Blanked, or a reference to one that was.
-    Bad,
-}
-
 /// Why a value is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
@@ -75,42 +64,42 @@ struct Block<'a> {
     at: usize,
 }
 
-/// Entries of the static table (RFC 7541, appendix A).
-const STATIC_AUTHORITY: usize = 1;
-const STATIC_METHOD: [usize; 2] = [2, 3];
-const STATIC_PATH: [usize; 2] = [4, 5];
-const STATIC_TRANSFER_ENCODING: usize = 57;
-
-/// RFC 9113, section 8.2.2. The `h2` crate knows them too, but forgets about them when the same frame cuts a line.
+/// RFC 9113, section 8.2.2. The `h2` crate knows them too, as it does `te` and what is there twice, but forgets about
+/// them when the same frame cuts a line.
 const CONNECTION_SPECIFIC: [&[u8]; 5] =
     [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
 
 const HUFFMAN: u8 = 0x80;
+/// Bytes of a decoded string whose room is kept for the next one.
+const KEEP: usize = 1024;
 /// What a malformed string is replaced by: valid in a name and in most values.
 const BLANK: u8 = b'x';
 
-impl Name {
-    fn is_pseudo(self) -> bool {
-        matches!(self, Name::Method | Name::Authority | Name::Path | Name::Pseudo)
-    }
-
-    /// What a malformed value begins with after it was blanked.
-    fn blank(self) -> u8 {
-        if self == Name::Path { b'/' } else { BLANK }
-    }
-}
-
 impl Findings {
-    fn see(&mut self, is_pseudo: bool) {
-        self.malformed |= is_pseudo && self.regular;
-        self.pseudo |= is_pseudo;
-        self.regular |= !is_pseudo;
+    fn see(&mut self, name: Name) {
+        if name.is_pseudo() {
+            let mark = 1 << name as u8;
+            self.malformed |= self.regular || self.seen & mark != 0;
+            self.pseudo = true;
+            self.seen |= mark;
+        } else {
+            self.malformed |= name == Name::Bad;
+            self.regular = true;
+        }
     }
 }
 
 impl FieldScanner {
     /// Reads a whole block.
     pub(super) fn scan(&mut self, bytes: &mut [u8]) -> Findings {
+        let findings = self.lines(bytes);
+        if self.scratch.capacity() > KEEP {
+            self.scratch = Vec::new();
+        }
+        findings
+    }
+
+    fn lines(&mut self, bytes: &mut [u8]) -> Findings {
         let mut block = Block { bytes, at: 0 };
         let mut findings = Findings::default();
         loop {
@@ -147,10 +136,8 @@ impl FieldScanner {
 
     fn indexed(&self, index: usize, findings: &mut Findings) {
         findings.undecodable |= !self.table.contains(index);
-        findings.see(self.table.is_pseudo(index));
-        if let Some(entry) = self.table.get(index) {
-            findings.malformed |= entry.has_bad_name || entry.has_bad_value;
-        }
+        findings.see(self.table.name(index));
+        findings.malformed |= self.table.get(index).is_some_and(|entry| entry.has_bad_value);
     }
 
     /// A literal value, and its name if that is not indexed. Nothing is blanked before both are known to be whole.
@@ -167,37 +154,19 @@ impl FieldScanner {
         let (name, name_length) = if index == 0 {
             self.name(&mut block.bytes[name_at..value_at], findings)
         } else {
-            (self.indexed_name(index), self.table.name_length(index))
+            (self.table.name(index), self.table.name_length(index))
         };
-        findings.see(name.is_pseudo());
-        let hurried = !matches!(name, Name::Method | Name::Authority);
+        findings.see(name);
+        let hurried = !matches!(name, Name::Method | Name::Authority | Name::Te);
         let value = &mut block.bytes[value_at..end];
         let mut flaw = None;
-        let value = self.check(value, hurried, name.blank(), findings, |value| {
+        let value = self.check(value, hurried, blank(name), findings, |value| {
             flaw = flaw_of(name, value);
             flaw.is_none()
         });
         findings.bad_target |= flaw == Some(Flaw::Target);
-        findings.malformed |= flaw == Some(Flaw::Value) || name == Name::Bad;
-        Ok(Entry {
-            is_pseudo: name.is_pseudo(),
-            has_bad_name: name == Name::Bad,
-            has_bad_value: !value.is_good,
-            name: name_length,
-            value: value.length,
-        })
-    }
-
-    fn indexed_name(&self, index: usize) -> Name {
-        match self.table.get(index) {
-            Some(entry) if entry.has_bad_name => Name::Bad,
-            None if index == STATIC_TRANSFER_ENCODING => Name::Bad,
-            _ if STATIC_METHOD.contains(&index) => Name::Method,
-            _ if STATIC_PATH.contains(&index) => Name::Path,
-            _ if index == STATIC_AUTHORITY => Name::Authority,
-            _ if self.table.is_pseudo(index) => Name::Pseudo,
-            _ => Name::Regular,
-        }
+        findings.malformed |= flaw == Some(Flaw::Value);
+        Ok(Entry { name, has_bad_value: !value.is_good, name_length, value_length: value.length })
     }
 
     /// A name, and its length.
@@ -210,7 +179,10 @@ impl FieldScanner {
                 b":method" => Name::Method,
                 b":authority" => Name::Authority,
                 b":path" => Name::Path,
-                b":scheme" | b":protocol" | b":status" => Name::Pseudo,
+                b":scheme" => Name::Scheme,
+                b":protocol" => Name::Protocol,
+                b":status" => Name::Status,
+                b"te" => Name::Te,
                 _ if CONNECTION_SPECIFIC.contains(&bytes) => Name::Bad,
                 // An empty one cannot be blanked.
                 _ if bytes.iter().all(|&byte| is_token(byte) && !byte.is_ascii_uppercase()) => Name::Regular,
@@ -296,6 +268,11 @@ impl Block<'_> {
     }
 }
 
+/// What a malformed value begins with after it was blanked.
+fn blank(name: Name) -> u8 {
+    if name == Name::Path { b'/' } else { BLANK }
+}
+
 /// RFC 9110, section 5.6.2.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -312,7 +289,9 @@ fn flaw_of(name: Name, value: &[u8]) -> Option<Flaw> {
         // A fragment is not sent (RFC 9110, section 7.1).
         Name::Path => flaw(Flaw::Value, is_text(value) && !value.contains(&b'#'))
             .or_else(|| flaw(Flaw::Target, is_target(value))),
-        Name::Pseudo => flaw(Flaw::Value, is_text(value)),
+        Name::Protocol | Name::Scheme | Name::Status => flaw(Flaw::Value, is_text(value)),
+        // RFC 9113, section 8.2.2.
+        Name::Te => flaw(Flaw::Value, value == b"trailers"),
         Name::Regular | Name::Bad => {
             let good = value.iter().all(|&byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t');
             flaw(Flaw::Value, good)

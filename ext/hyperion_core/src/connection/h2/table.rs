@@ -13,21 +13,34 @@ pub(super) struct Table {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) is_pseudo: bool,
-    pub(super) has_bad_name: bool,
+    pub(super) name: Name,
     pub(super) has_bad_value: bool,
     /// Bytes, decoded.
-    pub(super) name: usize,
-    pub(super) value: usize,
+    pub(super) name_length: usize,
+    pub(super) value_length: usize,
 }
 
-/// The length of each name of the static table (RFC 7541, appendix A), of which the first are pseudo-headers.
+/// What a name says of its value, and of where it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Authority,
+    Method,
+    Path,
+    Protocol,
+    Scheme,
+    Status,
+    Te,
+    Regular,
+    /// None that may be, or a reference to one that was blanked.
+    Bad,
+}
+
+/// The length of each name of the static table (RFC 7541, appendix A).
 #[rustfmt::skip]
 const STATIC_NAMES: [u8; 61] = [
     10, 7, 7, 5, 5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 14, 15, 15, 13, 6, 27, 3, 5, 13, 13, 19, 16, 16, 14, 16, 13, 12, 6, 4, 4, 6,
     7, 4, 4, 8, 17, 13, 8, 19, 13, 4, 8, 12, 18, 19, 5, 7, 7, 11, 6, 10, 25, 17, 10, 4, 3, 16,
 ];
-const STATIC_PSEUDO: usize = 14;
 /// The size of an entry with an empty name and value (RFC 7541, section 4.1).
 const ENTRY_OVERHEAD: usize = 32;
 
@@ -48,14 +61,24 @@ impl Table {
         self.entries.get(index.checked_sub(STATIC_NAMES.len() + 1)?)
     }
 
-    pub(super) fn is_pseudo(&self, index: usize) -> bool {
-        index <= STATIC_PSEUDO || self.get(index).is_some_and(|entry| entry.is_pseudo)
+    /// The name at `index` (RFC 7541, appendix A).
+    pub(super) fn name(&self, index: usize) -> Name {
+        match index {
+            1 => Name::Authority,
+            2 | 3 => Name::Method,
+            4 | 5 => Name::Path,
+            6 | 7 => Name::Scheme,
+            8..=14 => Name::Status,
+            // transfer-encoding
+            57 => Name::Bad,
+            _ => self.get(index).map_or(Name::Regular, |entry| entry.name),
+        }
     }
 
     /// The length of the name at `index`, 0 of one that does not exist.
     pub(super) fn name_length(&self, index: usize) -> usize {
         let of_static = || STATIC_NAMES.get(index.checked_sub(1)?).map(|&length| usize::from(length));
-        self.get(index).map(|entry| entry.name).or_else(of_static).unwrap_or(0)
+        self.get(index).map(|entry| entry.name_length).or_else(of_static).unwrap_or(0)
     }
 
     /// Adds an entry; one that is larger than the table only empties it (RFC 7541, section 4.4).
@@ -83,9 +106,15 @@ impl Table {
     }
 }
 
+impl Name {
+    pub(super) fn is_pseudo(self) -> bool {
+        !matches!(self, Name::Te | Name::Regular | Name::Bad)
+    }
+}
+
 impl Entry {
     fn size(&self) -> usize {
-        self.name + self.value + ENTRY_OVERHEAD
+        self.name_length + self.value_length + ENTRY_OVERHEAD
     }
 }
 
@@ -94,7 +123,7 @@ mod tests {
     use super::*;
 
     fn entry(value: usize) -> Entry {
-        Entry { is_pseudo: false, has_bad_name: false, has_bad_value: false, name: 4, value }
+        Entry { name: Name::Regular, has_bad_value: false, name_length: 4, value_length: value }
     }
 
     #[test]
@@ -105,7 +134,7 @@ mod tests {
         assert!(table.contains(61 + 102) && !table.contains(61 + 103) && !table.contains(0));
         table.insert(entry(20));
         assert!(table.contains(61 + 102), "the size of the table is 4096");
-        assert_eq!(table.get(62).unwrap().value, 20);
+        assert_eq!(table.get(62).unwrap().value_length, 20);
         table.insert(entry(60));
         assert!(table.contains(61 + 100) && !table.contains(61 + 101));
         assert!(table.resize(80));

@@ -149,3 +149,28 @@ fn no_input_makes_it_fail() {
         FieldScanner::default().scan(&mut bytes);
     });
 }
+
+#[test]
+fn the_room_for_a_long_string_is_let_go() {
+    let mut scanner = FieldScanner::default();
+    // Only strings with rare codes are decoded.
+    for (length, may_stay) in [(KEEP / 2, true), (100 * KEEP, false)] {
+        let value = "#".repeat(length);
+        let mut block = encode(&mut Encoder::default(), HUFFMAN, &[("x-long", &value)]);
+        assert_eq!(scan(&mut scanner, &mut block), (false, false));
+        assert_eq!(scanner.scratch.capacity() >= length, may_stay);
+    }
+}
+
+#[test]
+fn names_of_the_table_are_known_for_what_they_are() {
+    let mut scanner = FieldScanner::default();
+    let mut malformed = |block: &[u8]| scan(&mut scanner, &mut block.to_vec()).1;
+    assert!(!malformed(b"\x40\x07:method\x03GET\x40\x02te\x08trailers"));
+    // 62 is te, 63 :method.
+    assert!(!malformed(b"\xbf\xbe"));
+    assert!(malformed(b"\x0f\x30\x03G T"), "a method");
+    assert!(malformed(b"\xbf\x82"), "two methods");
+    assert!(malformed(b"\x0f\x2f\x04gzip"), "te");
+    assert!(malformed(b"\x0f\x2a\x00") && malformed(b"\xb9"), "transfer-encoding");
+}
