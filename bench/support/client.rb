@@ -59,8 +59,9 @@ module Bench
       raise Failure, "the client did not end after #{seconds} s"
     end
 
+    # The answer is the last line, below what there was to complain about.
     def parse(output)
-      JSON.parse(output.to_s, symbolize_names: true)
+      JSON.parse(output.to_s.lines.last.to_s, symbolize_names: true)
     rescue JSON::ParserError
       raise Failure, "the client failed: #{output}"
     end

@@ -147,7 +147,8 @@ impl Frames {
             match header.kind {
                 DATA => self.data(&header, now),
                 HEADERS => self.head(&header, payload, now),
-                RST_STREAM => self.end(header.stream, now),
+                // Whatever its head says, the answer is not whole.
+                RST_STREAM => _ = self.close(header.stream),
                 SETTINGS if header.flags & ACK == 0 => self.settings(payload)?,
                 PING if header.flags & ACK == 0 => frame(&mut self.out, PING, ACK, 0, payload),
                 GOAWAY => return Err("the server has said GOAWAY".into()),
@@ -181,13 +182,18 @@ impl Frames {
     }
 
     fn end(&mut self, stream: u32, now: Instant) {
-        let Some(request) = self.requests.get_mut(stream as usize / 2) else { return };
-        let state = std::mem::replace(&mut request.state, State::Over);
-        self.open -= usize::from(state != State::Over);
-        if state == State::Good {
-            let time = now.saturating_duration_since(request.due);
+        if let Some((due, State::Good)) = self.close(stream) {
+            let time = now.saturating_duration_since(due);
             self.times.push(time.as_micros().try_into().unwrap_or(u32::MAX));
         }
+    }
+
+    /// Answers when the request of the stream was due, and in what state it was.
+    fn close(&mut self, stream: u32) -> Option<(Instant, State)> {
+        let request = self.requests.get_mut(stream as usize / 2)?;
+        let state = std::mem::replace(&mut request.state, State::Over);
+        self.open -= usize::from(state != State::Over);
+        Some((request.due, state))
     }
 
     fn settings(&mut self, payload: &[u8]) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tokio_rustls::client::TlsStream;
 
 use crate::Error;
@@ -73,15 +73,11 @@ pub(crate) async fn run(
         });
     }
     let mut outcome = Outcome::default();
-    let all = async {
-        while let Some(done) = tasks.join_next().await {
-            outcome.times.append(&mut done.expect("no panic"));
-        }
-    };
-    // Those without an answer are the ones that are missing in the end.
-    let _ = timeout(length + PATIENCE, all).await;
+    while let Some(done) = tasks.join_next().await {
+        outcome.times.append(&mut done.expect("no panic"));
+    }
     clock.join().expect("no panic");
-    println!("{}", outcome.json(count as usize, schedule.begin.elapsed()));
+    println!("{}", outcome.json(count as usize, schedule.begin.elapsed().max(length)));
     Ok(())
 }
 
@@ -103,12 +99,18 @@ impl Schedule {
         self.begin + self.length.mul_f64(f64::from(number) / f64::from(self.count))
     }
 
+    /// When answers are waited for no longer.
+    fn deadline(&self) -> tokio::time::Instant {
+        (self.begin + self.length + PATIENCE).into()
+    }
+
     fn is_due(&self, number: u32) -> bool {
         self.due(number) <= Instant::now()
     }
 }
 
-/// HTTP/1.1: takes the requests that are due when the connection is free. Answers their times.
+/// HTTP/1.1: takes the requests that are due when the connection is free. Answers their times. A connection that has
+/// failed leaves what is to come to the others.
 async fn one_by_one(mut link: Http1, schedule: &Schedule, mut ticks: Ticks) -> Vec<u32> {
     let mut times = Vec::new();
     loop {
@@ -122,9 +124,11 @@ async fn one_by_one(mut link: Http1, schedule: &Schedule, mut ticks: Ticks) -> V
             continue;
         }
         schedule.next.set(number + 1);
-        if link.fetch().await.is_ok() {
-            times.push(schedule.due(number).elapsed().as_micros().try_into().unwrap_or(u32::MAX));
+        if let Err(error) = within(schedule, link.fetch()).await {
+            eprintln!("a connection failed: {error}");
+            return times;
         }
+        times.push(schedule.due(number).elapsed().as_micros().try_into().unwrap_or(u32::MAX));
     }
 }
 
@@ -137,10 +141,14 @@ async fn at_once(
     ticks: Ticks,
 ) -> Vec<u32> {
     let Ok(mut frames) = target.frames() else { return Vec::new() };
-    if let Err(error) = converse(&mut frames, stream, schedule, share, ticks).await {
+    if let Err(error) = within(schedule, converse(&mut frames, stream, schedule, share, ticks)).await {
         eprintln!("a connection failed: {error}");
     }
     frames.times
+}
+
+async fn within(schedule: &Schedule, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    timeout_at(schedule.deadline(), work).await?
 }
 
 async fn converse(
