@@ -3,14 +3,14 @@
 require_relative "rack_helper"
 
 RSpec.describe "response bodies" do
-  # A body of each shape, by path; each says on stderr when it is closed.
+  # A body of each shape, by path; each says on stderr when it is closed, with the query of its request.
   app = <<~'RACKUP'
     FILE = File.join(__dir__, "file.bin").tap { |path| File.binwrite(path, "0123456789" * 30_000) }
     FIFO = File.join(__dir__, "fifo").tap { |path| File.mkfifo(path) }
     class Body
       def initialize(*chunks) = @chunks = chunks
       def each(&block) = @chunks.each(&block)
-      def close = $stderr.puts("closed #{self.class}")
+      def close = $stderr.puts("closed #{Thread.current[:query]}")
     end
     class Whole < Body
       # Rack 3 has to_ary close the body.
@@ -47,7 +47,7 @@ RSpec.describe "response bodies" do
       "/lazy" => -> { (1..Float::INFINITY).lazy.map { |number| "#{number}," }.first(5).lazy },
       "/fiber" => -> { produced = Enumerator.new { |y| 3.times { |n| y << "f#{n}" } }
                        Enumerator.new { |y| loop { y << produced.next } } },
-      "/proxy" => -> { Rack::BodyProxy.new(["proxied"]) { $stderr.puts "closed proxy" } },
+      "/proxy" => -> { Rack::BodyProxy.new(["proxied"]) { $stderr.puts "closed #{Thread.current[:query]}" } },
       "/nothing" => -> { Object.new },
       "/symbols" => -> { [:no, :strings] },
       "/integer-chunks" => -> { Body.new(1, 2) },
@@ -56,6 +56,7 @@ RSpec.describe "response bodies" do
       "/utf8" => -> { ["caf\u00e9"] }
     }
     run lambda { |env|
+      Thread.current[:query] = env["QUERY_STRING"]
       status = (env["QUERY_STRING"][/\d+/] || 200).to_i
       headers = [204, 304].include?(status) ? {} : { "content-type" => "text/plain" }
       [status, headers, bodies.fetch(env["PATH_INFO"]).call]
@@ -101,29 +102,22 @@ RSpec.describe "response bodies" do
     expect(values(fetch("/each"), "content-length")).to be_empty
   end
 
-  %w[/each /to_ary /no_array /path /gone_path].each do |path|
+  %w[/each /to_ary /no_array /path /gone_path /proxy].each do |path|
     it "closes #{path} once, however it was sent" do
-      3.times { fetch(path) }
-      name = { "/each" => "Body", "/to_ary" => "Whole", "/no_array" => "NoArray", "/path" => "Path",
-               "/gone_path" => "GonePath" }.fetch(path)
-      expect(eventually { closings(name) if closings(name) >= 3 }).to be >= 3
-      before = closings(name)
-      fetch(path)
-      eventually { closings(name) > before }
-      expect(closings(name)).to eq(before + 1)
+      queries = %w[once then again].map { |word| "#{word}-#{path.delete('/')}" }
+      queries.each { |query| fetch("#{path}?#{query}") }
+      eventually { queries.all? { |query| closings(query).positive? } }
+      fetch("/array")
+      expect(queries.map { |query| closings(query) }).to eq([1, 1, 1])
     end
   end
 
-  def closings(name)
-    server.err.scan(/^closed #{name}$/).size
+  def closings(query)
+    server.err.scan(/^closed #{query}$/).size
   end
 
-  it "closes a Rack::BodyProxy once" do
-    before = closings("proxy")
+  it "sends the body of a Rack::BodyProxy" do
     expect(fetch("/proxy")[:body]).to eq("proxied")
-    eventually { closings("proxy") > before }
-    fetch("/array")
-    expect(closings("proxy")).to eq(before + 1)
   end
 
   { "/nothing" => /is no body: it has neither each nor call/, "/symbols" => /a body yields Strings, not :no/ }
