@@ -1,27 +1,35 @@
 //! What is the same over TLS, or has to do with it.
 
-use std::sync::Arc;
-
 use hyperion_core::Address;
 use hyperion_core::response::Outcome;
 use hyperion_core::tls::Tls;
+use rustls::pki_types::CertificateDer;
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{Client, Frame, get, harness, tls};
+use crate::support::{Client, Frame, Harness, get, harness, tls};
 use crate::timeouts::assert_elapsed;
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
+/// The client's end of a connection that holds so many bytes in each direction, the server's task for it, and the
+/// server's certificate.
+fn connect(harness: &Harness, pipe: usize) -> (DuplexStream, JoinHandle<()>, CertificateDer<'static>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, certificate) = Tls::development(dir.path()).unwrap();
+    let (client, server) = tokio::io::duplex(pipe);
+    let unknown = Address::Unix(None);
+    let task = tokio::spawn(harness.service.serve_tls(server, &tls, unknown.clone(), unknown));
+    (client, task, tls::certificate(&certificate))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_does_not_end_is_not_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let (tls, _) = Tls::development(dir.path()).unwrap();
     let harness = harness();
-    let (client, server) = tokio::io::duplex(1 << 16);
-    let unknown = Address::Unix(None);
-    let connection = harness.service.serve_tls(server, &tls, unknown.clone(), unknown);
     let begin = Instant::now();
-    tokio::spawn(connection).await.unwrap();
+    let (client, task, _) = connect(&harness, 1 << 16);
+    task.await.unwrap();
     assert_elapsed(begin, 10);
     drop(client);
     assert!(harness.events()[0].contains("tls_handshake_timeout"), "{:?}", harness.events());
@@ -29,29 +37,19 @@ async fn a_handshake_that_does_not_end_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn plaintext_is_no_handshake() {
-    let dir = tempfile::tempdir().unwrap();
-    let (tls, _) = Tls::development(dir.path()).unwrap();
     let harness = harness();
-    let (client, server) = tokio::io::duplex(1 << 16);
-    let unknown = Address::Unix(None);
-    let connection =
-        tokio::spawn(harness.service.serve_tls(server, &Arc::new(tls), unknown.clone(), unknown));
+    let (client, task, _) = connect(&harness, 1 << 16);
     let mut client = Client::new(client);
     client.write(b"GET / HTTP/1.1\r\nhost: example.org\r\n\r\n").await;
-    connection.await.unwrap();
+    task.await.unwrap();
     assert_eq!(harness.events().len(), 1, "{:?}", harness.events());
 }
 
 /// TLS takes more than the socket below it, a record with each try.
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_takes_nothing_is_closed_in_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let (server_tls, certificate) = Tls::development(dir.path()).unwrap();
     let mut harness = harness();
-    let (client, server) = tokio::io::duplex(1000);
-    let unknown = Address::Unix(None);
-    tokio::spawn(harness.service.serve_tls(server, &server_tls, unknown.clone(), unknown));
-    let certificate = tls::certificate(&certificate);
+    let (client, _, certificate) = connect(&harness, 1000);
     let mut client = Client::new(tls::connect(client, certificate, rustls::ALL_VERSIONS, &["h2"]).await);
     client.handshake(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
     client.send(Frame::window_update(0, 1 << 24)).await;
