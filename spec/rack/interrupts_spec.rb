@@ -9,7 +9,7 @@ RSpec.describe "threads that wait" do
     VICTIMS = {}
     # Waits in `each`, and in `close` gets over an exception of its own.
     class Recovering
-      def each = sleep
+      def each = $stderr.puts("in each") || sleep
       def close
         Integer("none")
       rescue ArgumentError
@@ -18,6 +18,8 @@ RSpec.describe "threads that wait" do
     end
     # Cannot be woken but by force.
     def spin = loop { nil }
+    # The thread that serves the path, once it waits.
+    def victim(path) = VICTIMS.fetch(path).tap { |thread| Thread.pass until thread.stop? }
     run lambda { |env|
       path, query = env.values_at("PATH_INFO", "QUERY_STRING")
       begin
@@ -42,8 +44,8 @@ RSpec.describe "threads that wait" do
               s.close(e)
             end
           }]
-        when "/kill" then VICTIMS.fetch(query).kill.join(5) or raise "alive"
-        when "/raise" then VICTIMS.fetch(query).raise("stray error")
+        when "/kill" then victim(query).kill.join(30) or raise "alive"
+        when "/raise" then victim(query).raise("stray error")
         end
         [200, {}, ["done"]]
       rescue Timeout::Error => e
@@ -55,12 +57,11 @@ RSpec.describe "threads that wait" do
 
   # Begins a request that never ends by itself: its body stays open, and its client takes nothing.
   def begin_waiting(path)
-    js(<<~JAVASCRIPT)
+    server.wait_for_another(/^in #{path}$/) { js(<<~JAVASCRIPT) }
       globalThis.other = connect(url, { settings: { initialWindowSize: 100 } });
       globalThis.victim = open(other, #{path.to_json}, { ":method": "POST" });
       victim.pause();
     JAVASCRIPT
-    server.wait_for(/^in #{path}$/)
   end
 
   def end_of_victim
@@ -79,14 +80,14 @@ RSpec.describe "threads that wait" do
 
       it "end by Thread#raise in #{path}, and live on" do
         begin_waiting(path)
-        fetch("/raise?#{path}")
+        server.wait_for_another(/POST #{path}: .*stray error/) { fetch("/raise?#{path}") }
         expect(end_of_victim[:status]).to eq(500)
-        server.wait_for(/POST #{path}: .*stray error/)
       end
     end
 
     it "end by Thread#kill although the body's close rescues something" do
       begin_waiting("/close")
+      server.wait_for(/^in each$/)
       expect(fetch("/kill?/close")).to include(status: 200, body: "done")
       server.wait_for(/^recovered$/)
       expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
@@ -96,7 +97,7 @@ RSpec.describe "threads that wait" do
     it "end by Thread#kill while they wait for room" do
       begin_waiting("/write")
       # Memory, and after it the temporary file, have to be full.
-      eventually { blocked?("/write") }
+      eventually { spilled == 1 << 20 }
       expect(fetch("/kill?/write")).to include(status: 200, body: "done")
       expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
     end
@@ -107,19 +108,6 @@ RSpec.describe "threads that wait" do
       begin_waiting("/timeout-write")
       server.wait_for(/^write: Timeout::Error$/)
       expect(end_of_victim[:reset]).to eq("INTERNAL_ERROR")
-    end
-
-    # Whether the temporary files have stopped growing.
-    def blocked?(_path)
-      spilled = -> { Dir.glob("/proc/#{server.pid}/fd/*").sum { |fd| size_of(fd) } }
-      before = spilled.call
-      before.positive? && IO.select(nil, nil, nil, 0.1).nil? && before == spilled.call
-    end
-
-    def size_of(descriptor)
-      File.readlink(descriptor).end_with?(" (deleted)") ? File.stat(descriptor).size : 0
-    rescue Errno::ENOENT
-      0
     end
   end
 

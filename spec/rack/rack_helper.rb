@@ -93,6 +93,11 @@ module RackHelper
     File.read("/proc/#{server.pid}/status")[/^VmRSS:\s+(\d+)/, 1].to_i / 1024.0
   end
 
+  # Bytes in the server's temporary files.
+  def spilled
+    Dir.glob("/proc/#{server.pid}/fd/*").sum { |descriptor| size_of(descriptor) }
+  end
+
   # The Ruby threads that serve, by the names that the kernel knows.
   def worker_count
     Dir.glob("/proc/#{server.pid}/task/*/comm").count { |file| comm(file).start_with?("hyperion-rs ") }
@@ -115,6 +120,13 @@ module RackHelper
     File.read(file)
   rescue Errno::ENOENT, Errno::ESRCH
     "" # It ended just now.
+  end
+
+  # Of a file that has no name any more.
+  def size_of(descriptor)
+    File.readlink(descriptor).end_with?(" (deleted)") ? File.stat(descriptor).size : 0
+  rescue Errno::ENOENT
+    0 # It was closed just now.
   end
 
   def latin1(value)

@@ -49,12 +49,13 @@ class ChildProcess
 
   # The MatchData of the first output, on either stream, that matches.
   def wait_for(pattern, within: 30)
-    deadline = Deadline.new(within)
-    match = @lock.synchronize do
-      @changed.wait(@lock, deadline.remaining) until (found = find(pattern)) || @open.zero? || deadline.passed?
-      found
-    end
-    match || raise(Failed, failure("did not print #{pattern.inspect} within #{within} s, or ended"))
+    wait_until(pattern, within) { find(pattern) }
+  end
+
+  # Runs the block, and waits until the pattern was printed once more than before it; answers what the block did.
+  def wait_for_another(pattern, within: 30)
+    before = @lock.synchronize { count(pattern) }
+    yield.tap { wait_until(pattern, within) { count(pattern) > before } }
   end
 
   # The exit status.
@@ -109,8 +110,22 @@ class ChildProcess
     reader.close
   end
 
+  # What the block answers, which looks at the output, once that is true.
+  def wait_until(pattern, within)
+    deadline = Deadline.new(within)
+    found = @lock.synchronize do
+      @changed.wait(@lock, deadline.remaining) until (answer = yield) || @open.zero? || deadline.passed?
+      answer
+    end
+    found || raise(Failed, failure("did not print #{pattern.inspect} within #{within} s, or ended"))
+  end
+
   def find(pattern)
     @buffers.each_value.filter_map { |text| pattern.match(text.scrub) }.first
+  end
+
+  def count(pattern)
+    @buffers.each_value.sum { |text| text.scrub.scan(pattern).size }
   end
 
   def snapshot(name)
