@@ -22,8 +22,9 @@ RSpec.describe "memory" do
 
   serve app, lint: false
 
+  # The least of several counts: workers may not be done yet with the requests that they have answered.
   def object_counts
-    fetch("/count")[:body].split(",").map(&:to_i)
+    Array.new(5) { fetch("/count")[:body].split(",").map(&:to_i) }.transpose.map(&:min)
   end
 
   def exercise(requests)
