@@ -124,7 +124,7 @@ RSpec.describe "response bodies" do
     .each do |path, line|
       it "answers 500 for #{path}, and says why" do
         expect(fetch(path)).to include(status: 500, body: "Internal Server Error")
-        server.wait_for(line)
+        server.wait_for(/GET #{path}: .*#{line}/)
       end
     end
 

@@ -81,6 +81,7 @@ RSpec.describe "body.close" do
         const stream = open(session, "/waits", {}, { endStream: true });
         await until(() => stream.received() > 0);
         stream.close(http2.constants.NGHTTP2_CANCEL);
+        await answered(session);
       JAVASCRIPT
       expect_closed_once("waits")
     end

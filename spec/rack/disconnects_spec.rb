@@ -43,8 +43,9 @@ RSpec.describe "clients that go away" do
     JAVASCRIPT
   end
 
+  # Of one worker: it has said all that there is to say of a request when it answers the next one.
   describe "at the usual log level" do
-    serve app, lint: false, env: { "HYPERION_RS_REQUEST_BUFFERING" => "off" }
+    serve app, lint: false, options: { threads: "1:1" }, env: { "HYPERION_RS_REQUEST_BUFFERING" => "off" }
 
     it "raise ClientDisconnected in an app that reads, and leave no line" do
       js(<<~JAVASCRIPT)

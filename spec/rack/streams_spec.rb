@@ -98,8 +98,9 @@ RSpec.describe "streaming bodies" do
     { "" => "a body that responds to call", "/hijack" => "the rack.hijack header" }.each do |prefix, description|
       describe description do
         it "writes and closes" do
-          expect(fetch("#{prefix}/hello")).to include(status: 200, body: "hello you!", reset: "NO_ERROR")
-          server.wait_for(/^write answers 5$/)
+          server.wait_for_another(/^write answers 5$/) do
+            expect(fetch("#{prefix}/hello")).to include(status: 200, body: "hello you!", reset: "NO_ERROR")
+          end
           expect(fetch("#{prefix}/empty")).to include(status: 200, body: "", reset: "NO_ERROR")
         end
 
