@@ -103,17 +103,17 @@ module Bodies
   def self.answer(name, env)
     return [Integer(name), {}, []] if name.match?(/\A\d+\z/)
     return [name.delete_prefix("text-"), {}, []] if name.start_with?("text-")
-    return [200, TEXT.dup, streaming(STREAMS.fetch(name))] if STREAMS.key?(name)
+    return [200, TEXT.dup, streaming(name)] if STREAMS.key?(name)
 
     env["rack.input"].read if name == "read"
     ANSWERS.fetch(name).call
   end
 
-  def self.streaming(conversation)
+  def self.streaming(name)
     lambda do |stream|
-      stream.write(conversation[stream].inspect)
+      stream.write(STREAMS.fetch(name)[stream].inspect)
     rescue IOError => e
-      tell("refused: #{e.class}")
+      tell("#{name}: refused by #{e.class}")
     ensure
       stream.close
     end

@@ -117,8 +117,8 @@ RSpec.describe "the Rack SPEC on the response" do
 
         it "raises standard exceptions after close" do
           expect(answer("stream-close").body).to eq("all")
-          server.wait_for(/^refused: IOError$/)
-          expect(told("stream-close")).to eq(["closed true"])
+          server.wait_for(/^stream-close: refused by IOError$/)
+          expect(told("stream-close")).to eq(["closed true", "refused by IOError"])
         end
       end
 
