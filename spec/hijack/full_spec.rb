@@ -35,7 +35,8 @@ RSpec.describe "rack.hijack" do
         io << "#{HELLO}\r\n"
         Thread.new do
           tell "read #{io.read.inspect}"
-          io << "late"
+          # The other direction is closed an instant later.
+          loop { io << "late" }
         rescue SystemCallError => e
           tell "late: #{e.class}"
         end
@@ -117,8 +118,9 @@ RSpec.describe "rack.hijack" do
   it "answers 500 for what is no response, and says why" do
     expect(fetch("/nonsense")).to include(status: 500)
     server.wait_for(/took the request over, but it is no HTTP.1\.1 response/)
-    expect(fetch("/nothing")).to include(status: 500)
-    server.wait_for(/took the request over, but nothing was written/)
+    server.wait_for_another(/took the request over, but nothing was written/) do
+      expect(fetch("/nothing")).to include(status: 500)
+    end
   end
 
   # The stack of a thread may hold the last one that it had.

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "timeout"
 require_relative "../rack/rack_helper"
 
 RSpec.describe "hijacking over HTTP/1.1" do
@@ -82,24 +83,27 @@ RSpec.describe "hijacking over HTTP/1.1" do
   describe "byte by byte" do
     serve app, lint: false, tls: false
 
-    def ask(path, rest = "")
-      socket = TCPSocket.new("127.0.0.1", server.port)
-      socket << "GET #{path} HTTP/1.1\r\nHost: a\r\n\r\n#{rest}"
+    def ask(path, rest = "", &)
+      TCPSocket.open("127.0.0.1", server.port) do |socket|
+        socket << "GET #{path} HTTP/1.1\r\nHost: a\r\n\r\n#{rest}"
+        Timeout.timeout(30) { yield socket } if block_given?
+      end
     end
 
     %w[/echo /partial-echo].each do |path|
       it "talks in both directions, to the end of each (#{path})" do
-        socket = ask(path, "early ")
-        socket.readline("\r\n\r\n")
-        expect(socket.readpartial(64)).to eq("EARLY ")
-        socket << "late"
-        socket.close_write
-        expect(socket.read).to eq("LATE")
+        ask(path, "early ") do |socket|
+          socket.readline("\r\n\r\n")
+          expect(socket.read(6)).to eq("EARLY ")
+          socket << "late"
+          socket.close_write
+          expect(socket.read).to eq("LATE")
+        end
       end
     end
 
     it "tells the app that the client is gone" do
-      ask("/gone").close
+      ask("/gone")
       server.wait_for(/^read ""$/)
     end
   end
