@@ -1,23 +1,23 @@
 # frozen_string_literal: true
 
 require "socket"
+require "timeout"
 require_relative "../rack/rack_helper"
 require_relative "support/libraries"
 
 RSpec.describe "WebSockets over HTTP/1.1", if: WebSocketLibraries.available? do
   app = File.read(File.join(__dir__, "app.ru"))
 
-  # A client that sees the bytes.
+  # A client that sees the bytes: its socket, and the head that it got.
   def handshake(path)
-    socket = TCPSocket.new("127.0.0.1", server.port)
     head = ["GET #{path} HTTP/1.1", "Host: localhost", "Connection: keep-alive, Upgrade", "Upgrade: websocket",
             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
-    socket << head.join("\r\n") << "\r\n\r\n"
-    socket
-  end
-
-  def read_head(socket)
-    socket.readline("\r\n\r\n").downcase
+    TCPSocket.open("127.0.0.1", server.port) do |socket|
+      Timeout.timeout(30) do
+        socket << head.join("\r\n") << "\r\n\r\n"
+        yield socket, socket.readline("\r\n\r\n").downcase
+      end
+    end
   end
 
   { "with TLS" => true, "in clear" => false }.each do |description, tls|
@@ -44,37 +44,36 @@ RSpec.describe "WebSockets over HTTP/1.1", if: WebSocketLibraries.available? do
     serve app, lint: false, tls: false
 
     it "are accepted in the words of the library" do
-      head = read_head(handshake("/driver"))
-      expect(head).to start_with("http/1.1 101 switching protocols\r\n")
-      expect(head).to include("upgrade: websocket\r\n", "connection: upgrade\r\n",
-                              "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n")
+      handshake("/driver") do |_, head|
+        expect(head).to start_with("http/1.1 101 switching protocols\r\n")
+        expect(head).to include("upgrade: websocket\r\n", "connection: upgrade\r\n",
+                                "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n")
+      end
     end
 
     { "/protocol" => "rack.protocol", "/switch" => "status 101" }.each do |path, description|
       it "can be accepted by #{description}" do
-        socket = handshake(path)
-        head = read_head(socket)
-        expect(head).to start_with("http/1.1 101 switching protocols\r\n")
-        words = head.scan(/^(?:upgrade|connection): \w+/)
-        expect(words).to contain_exactly("upgrade: websocket", "connection: upgrade")
-        socket << "ping"
-        expect(socket.readpartial(4)).to eq("PING")
-        socket.close_write
-        expect(socket.read).to eq("")
+        handshake(path) do |socket, head|
+          expect(head).to start_with("http/1.1 101 switching protocols\r\n")
+          words = head.scan(/^(?:upgrade|connection): \w+/)
+          expect(words).to contain_exactly("upgrade: websocket", "connection: upgrade")
+          socket << "ping"
+          expect(socket.read(4)).to eq("PING")
+          socket.close_write
+          expect(socket.read).to eq("")
+        end
       end
     end
 
     it "close the app's socket when the client goes" do
-      socket = handshake("/driver")
-      read_head(socket)
-      socket.close
-      server.wait_for(/^socket lost: EOFError$/)
+      server.wait_for_another(/^socket lost: EOFError$/) { handshake("/driver") { nil } }
     end
 
     it "are refused where a page is, which is sent" do
-      socket = handshake("/page")
-      expect(read_head(socket)).to start_with("http/1.1 200 ok\r\n")
-      expect(socket.readpartial(6)).to eq("a page")
+      handshake("/page") do |socket, head|
+        expect(head).to start_with("http/1.1 200 ok\r\n")
+        expect(socket.read(6)).to eq("a page")
+      end
     end
 
     it "are no matter of status 101 where nobody asked" do
@@ -85,10 +84,10 @@ RSpec.describe "WebSockets over HTTP/1.1", if: WebSocketLibraries.available? do
 
   it "do not keep a stop waiting" do
     with_server(app, lint: false, tls: false) do
-      socket = handshake("/driver")
-      read_head(socket)
-      expect(server.stop.exitstatus).to eq(0)
-      expect(socket.read).to eq("")
+      handshake("/driver") do |socket,|
+        expect(server.stop.exitstatus).to eq(0)
+        expect(socket.read).to eq("")
+      end
     end
   end
 end
