@@ -65,8 +65,7 @@ RSpec.describe "a Rails app", if: Chat.available? do
       it "end ActionController::Live when they are cancelled" do
         process = ChildProcess.new("curl", "-sk", "--http#{version}", server.url("/probes/endless"))
         process.wait_for(/x\n/)
-        process.kill
-        server.wait_for(/endless ended: .*ClientDisconnected/)
+        server.wait_for_another(/endless ended: .*ClientDisconnected/) { process.kill }
       ensure
         process&.kill
       end
@@ -105,13 +104,12 @@ RSpec.describe "a Rails app", if: Chat.available? do
       end
 
       it "are logged on stdout at once" do
-        get("/probes/empty?logged=now")
-        server.wait_for(%r{Started GET "/probes/empty\?logged=now" for 127\.0\.0\.1})
+        get("/probes/empty?logged=#{version}")
+        server.wait_for(%r{Started GET "/probes/empty\?logged=#{version}" for 127\.0\.0\.1})
       end
 
       it "that fail are answered by 500, and the next ones are served" do
-        expect(get("/probes/fail").status).to eq(500)
-        server.wait_for(/as it was told to/)
+        server.wait_for_another(/as it was told to/) { expect(get("/probes/fail").status).to eq(500) }
         expect(get("/probes/empty").status).to eq(204)
       end
     end

@@ -25,6 +25,8 @@ RSpec.describe "rails server", if: Chat.available? do
     restart = ChildProcess.run(RbConfig.ruby, "bin/rails", "restart", directory: chat.directory, env: chat.environment)
     expect(restart.status).to be_success, restart.err
     server.wait_for(%r{restart \(tmp/restart\.txt\)})
+    # Until it has drained, the program that was there may answer.
+    server.wait_for(/(?:listening on.*){2}/m, within: 60)
     expect(curl(server.url("/version")).body).to eq("2")
     expect(File.read(File.join(chat.directory, "tmp/pids/server.pid")).to_i).to eq(server.pid)
     expect(server.stop.exitstatus).to eq(0)

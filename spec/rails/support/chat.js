@@ -22,17 +22,31 @@ async function open(browser, name) {
     network.on("Network.webSocketHandshakeResponseReceived", ({ response }) => resolve(response.status));
   });
   await page.goto(options.url);
+  // All that it has shown, however briefly.
+  await page.evaluate(() => {
+    const cable = document.getElementById("cable");
+    window.states = [];
+    new MutationObserver(() => window.states.push(cable.textContent)).observe(cable, { childList: true });
+  });
   await page.fill("#author", name);
   try {
-    await cable(page, "connected");
+    await connected(page);
   } catch (error) {
     throw new Error(`${name} is not connected: ${errors.join("; ")}`);
   }
   return { page, name, errors, upgraded };
 }
 
-function cable(page, state) {
-  return page.waitForFunction((state) => document.getElementById("cable").textContent === state, state);
+function connected(page) {
+  return page.waitForFunction(() => document.getElementById("cable").textContent === "connected");
+}
+
+// Waits until the cable has been lost and is there again.
+function again(page) {
+  return page.waitForFunction(() => {
+    const lost = window.states.indexOf("not connected");
+    return lost >= 0 && window.states.includes("connected", lost);
+  });
 }
 
 async function say(speaker, listeners, text) {
@@ -64,7 +78,7 @@ async function tell({ page, errors, upgraded }) {
     for (let number = 0; number < (options.more || 0); number++) await say(ada, people, `message ${number}.`);
     if (options.restart) {
       fs.writeFileSync(options.restart, "");
-      for (const state of ["not connected", "connected"]) await Promise.all(people.map(({ page }) => cable(page, state)));
+      await Promise.all(people.map(({ page }) => again(page)));
       await say(grace, people, "There we are again.");
     }
     if (options.screenshot) await ada.page.screenshot({ path: options.screenshot });
