@@ -45,7 +45,7 @@ RSpec.describe "a page in Chromium", skip: !browser && !ENV["CI"] && "there is n
     arguments = %w[--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --ignore-certificate-errors
                    --no-proxy-server --virtual-time-budget=10000 --dump-dom]
     profile = Dir.mktmpdir("hyperion-rs-browser")
-    result = ChildProcess.run(browser, *arguments, "--user-data-dir=#{profile}", server.url("/"), within: 60)
+    result = ChildProcess.run(browser, *arguments, "--user-data-dir=#{profile}", server.url("/"), within: 120)
     told = result.out[%r{<p id="told">(.*?)</p>}, 1]
     expect(told).to eq("h2 an-event 200000 #{(0...50).to_a.join} rgb(1, 2, 3)"), "#{result.err}#{server.err}"
   ensure
