@@ -54,8 +54,8 @@ RSpec.describe "the same Rails app by Puma and by hyperion-rs", if: with_puma do
     # As Puma is started: in cleartext, without hints and without our ranges.
     @server = chat.start("-p", "0", "-P", "tmp/ours.pid", env: { "HYPERION_RS_CONFIG" => File::NULL })
     @puma = chat.start("-p", "0", "-P", "tmp/puma.pid", with: %w[-u puma])
-    @server.wait_until_listening(within: 60)
-    @puma_url = @puma.wait_for(%r{Listening on (http://127\.0\.0\.1:\d+)}, within: 60)[1]
+    @server.wait_until_listening(within: 120)
+    @puma_url = @puma.wait_for(%r{Listening on (http://127\.0\.0\.1:\d+)}, within: 120)[1]
   end
 
   after(:context) do

@@ -26,7 +26,7 @@ RSpec.describe "rails server", if: Chat.available? do
     expect(restart.status).to be_success, restart.err
     server.wait_for(%r{restart \(tmp/restart\.txt\)})
     # Until it has drained, the program that was there may answer.
-    server.wait_for(/(?:listening on.*){2}/m, within: 60)
+    server.wait_for(/(?:listening on.*){2}/m, within: 120)
     expect(curl(server.url("/version")).body).to eq("2")
     expect(File.read(File.join(chat.directory, "tmp/pids/server.pid")).to_i).to eq(server.pid)
     expect(server.stop.exitstatus).to eq(0)

@@ -29,7 +29,7 @@ class Chat
   # Starts `rails server` with these arguments, and waits until it listens.
   def serve(*arguments, env: {}, with: %w[-u hyperion_rs])
     server = start(*arguments, env:, with:)
-    server.wait_until_listening(within: 60)
+    server.wait_until_listening(within: 120)
     server
   rescue ChildProcess::Failed
     server&.kill
