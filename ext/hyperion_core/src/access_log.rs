@@ -86,12 +86,16 @@ impl AccessLog {
 
     /// Takes no more lines, and waits until the others are written, for some seconds at most.
     pub fn finish(&self) {
+        self.finish_within(FINISH_TIMEOUT);
+    }
+
+    fn finish_within(&self, timeout: Duration) {
         let mut state = self.0.lock();
         state.closed = true;
         self.0.changed.notify_all();
         if state.work.is_none() {
             // When time is up, what cannot be written is lost with the process.
-            drop(self.0.changed.wait_timeout_while(state, FINISH_TIMEOUT, |state| !state.finished));
+            drop(self.0.changed.wait_timeout_while(state, timeout, |state| !state.finished));
         }
     }
 }

@@ -1,11 +1,15 @@
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Instant;
 
 use super::line::tests::line_to;
 use super::*;
 use crate::handler::{Exchange, Handler};
 use crate::report::Reporter;
+
+/// What no disk takes longer for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Passes events on, and takes no requests.
 struct Listener(mpsc::Sender<String>);
@@ -39,13 +43,11 @@ fn targets(path: &Path) -> Vec<String> {
 
 /// Waits until the file has so many lines.
 fn await_lines(path: &Path, count: usize) {
-    for _ in 0..1000 {
-        if path.exists() && targets(path).len() == count {
-            return;
-        }
+    let begin = Instant::now();
+    while !path.exists() || targets(path).len() != count {
+        assert!(begin.elapsed() < PATIENCE, "{} never had {count} lines", path.display());
         thread::sleep(Duration::from_millis(10));
     }
-    panic!("{} never had {count} lines", path.display());
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn all_lines_are_written_in_their_order() {
     for number in 1..10_000 {
         log.push(line_to(&format!("/{number}")));
     }
-    log.finish();
+    log.finish_within(PATIENCE);
     assert!(targets(&path).into_iter().eq((0..10_000).map(|number| format!("/{number}"))));
     assert!(events.try_recv().is_err());
 }
@@ -73,7 +75,7 @@ fn a_line_is_written_without_another_behind_it() {
         log.push(line_to("/"));
         await_lines(&path, count);
     }
-    log.finish();
+    log.finish_within(PATIENCE);
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn a_renamed_file_is_let_go_at_once() {
     log.reopen();
     await_lines(&path, 0);
     log.push(line_to("/after"));
-    log.finish();
+    log.finish_within(PATIENCE);
     assert_eq!((targets(&old), targets(&path)), (vec!["/before".into()], vec!["/after".into()]));
 }
 
@@ -101,10 +103,10 @@ fn a_file_that_cannot_be_reopened_stays() {
     let moved = dir.path().join("moved");
     fs::rename(&inner, &moved).unwrap();
     log.reopen();
-    let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
+    let event = events.recv_timeout(PATIENCE).unwrap();
     assert!(event.contains("access.log failed: No such file"), "{event}");
     log.push(line_to("/after"));
-    log.finish();
+    log.finish_within(PATIENCE);
     assert_eq!(targets(&moved.join("access.log")), ["/after"]);
 }
 
@@ -117,9 +119,9 @@ fn lines_that_come_too_fast_are_dropped_and_counted() {
         log.push(line_to("/"));
     }
     log.start(listener).unwrap();
-    log.finish();
+    log.finish_within(PATIENCE);
     assert_eq!(targets(&path).len(), CAPACITY);
-    assert_eq!(events.recv_timeout(Duration::from_secs(10)).unwrap(), "access log: 3 lines were dropped");
+    assert_eq!(events.recv_timeout(PATIENCE).unwrap(), "access log: 3 lines were dropped");
 }
 
 #[test]
@@ -127,9 +129,9 @@ fn a_full_disk_is_reported() {
     let (log, listener, events) = log(Path::new("/dev/full"));
     log.start(listener).unwrap();
     log.push(line_to("/"));
-    let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
+    let event = events.recv_timeout(PATIENCE).unwrap();
     assert!(event.contains("/dev/full failed: No space left"), "{event}");
-    log.finish();
+    log.finish_within(PATIENCE);
 }
 
 #[test]

@@ -33,9 +33,12 @@ async fn connections_are_counted_while_they_are_open() {
     let second = harness.client().await;
     assert_eq!(number(&harness, Metric::ConnectionsActive), 2);
     drop((first, second));
-    while number(&harness, Metric::ConnectionsActive) > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let closed = async {
+        while number(&harness, Metric::ConnectionsActive) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(600), closed).await.expect("the end of both");
     assert_eq!(number(&harness, Metric::ConnectionsAccepted), 2);
 }
 

@@ -16,7 +16,7 @@ use crate::support::app::{App, Watch};
 use crate::support::{Client, tls};
 
 /// What nobody has to wait longer for, even on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Served {
     pub(crate) running: Running,

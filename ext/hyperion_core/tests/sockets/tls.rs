@@ -26,7 +26,7 @@ async fn both_versions_agree_on_http2() {
 
 #[tokio::test]
 async fn half_open_handshakes_disturb_nobody() {
-    let served = Served::tls(|_| {});
+    let served = Served::tls(|config| config.timeouts.tls_handshake = 10 * SOON);
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.push(served.connect().await);
