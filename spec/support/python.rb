@@ -14,6 +14,8 @@ module Python
   class Environment
     # The packages are downloaded.
     INSTALL_WITHIN = 300
+    # pip asks again by itself, but not after every fault of an index.
+    ATTEMPTS = 3
 
     def initialize(imports:, requirements:)
       @imports = imports
@@ -59,9 +61,19 @@ module Python
     def install
       FileUtils.rm_rf(directory)
       run("python3", "-m", "venv", directory)
-      run(File.join(directory, "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
-          "--requirement", @requirements)
+      download
       FileUtils.touch(complete)
+    end
+
+    def download
+      attempt ||= 1
+      run(File.join(directory, "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--retries", "8",
+          "--requirement", @requirements)
+    rescue ChildProcess::Failed => e
+      raise if (attempt += 1) > ATTEMPTS
+
+      warn e.message
+      retry
     end
 
     def run(*command)
