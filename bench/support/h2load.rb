@@ -9,9 +9,11 @@ module Bench
   # One load of one URL by h2load.
   class H2load
     # Seconds after which a run counts as hung.
-    DEADLINE = 120
+    DEADLINE = 300
     # Seconds after which a connection without an answer is given up, and its requests have failed.
     SILENCE = 5
+    # The same where nothing is timed, and every request counts.
+    COUNTED_SILENCE = 120
     # Requests that tell a first rate.
     PROBE = 200
     RATE = %r{^finished in \S+, ([\d.]+) req/s}
@@ -32,9 +34,9 @@ module Bench
     end
 
     # `arguments` are further ones of h2load.
-    def initialize(url, load, protocol, arguments = [])
+    def initialize(url, load, protocol, arguments = [], silence: SILENCE)
       @load = load
-      @command = ["-N#{SILENCE}s", *load.arguments(protocol), *arguments, url]
+      @command = ["-N#{silence}s", *load.arguments(protocol), *arguments, url]
     end
 
     # Makes so many requests, or a few more: one for each that is open at once, at least.
@@ -44,6 +46,14 @@ module Bench
       count = [requests, @load.least].max
       # Where requests are many, writing each one down would cost more than some servers do.
       @load.single? ? logged(count) : self.class.parse(capture("-n#{count}"))
+    end
+
+    # The same for figures that are divided by the number of requests: each has to be answered.
+    def run_all(requests)
+      result = run(requests)
+      return result if result.done == requests && result.failed.zero?
+
+      raise Failure, "h2load: #{result.done} of #{requests} requests were answered, #{result.failed} failed"
     end
 
     # Fills caches and starts threads; answers how many requests take about so many seconds. (h2load's own --duration

@@ -57,7 +57,7 @@ module Bench
       fields = (2..headers).flat_map { |number| ["-H", "x-header-#{number}: a value of thirty bytes, or so"] }
       path = "/#{headers}"
       log = Server.run("instructions", command, path, scheme: "http") do |server|
-        H2load.new(server.url(path), LOAD, server.protocol, fields).run(count)
+        H2load.new(server.url(path), LOAD, server.protocol, fields, silence: H2load::COUNTED_SILENCE).run_all(count)
         server.log
       end
       Integer(File.read(log)[COUNTED, 1] || raise(Failure, "callgrind has counted nothing: see #{log}"))
