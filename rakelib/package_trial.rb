@@ -13,8 +13,8 @@ class PackageTrial
   class Failed < StandardError; end
 
   # Seconds for rackup to load the app and listen, and to leave after TERM.
-  START_DEADLINE = 30
-  STOP_DEADLINE = 15
+  START_DEADLINE = 60
+  STOP_DEADLINE = 60
   ANSWER = "packaged"
   APP = <<~RUBY.freeze
     run ->(env) { [200, { "content-type" => "text/plain" }, ["#{ANSWER} \#{env['SERVER_PROTOCOL']}"]] }
@@ -127,7 +127,7 @@ class PackageTrial
   end
 
   def request(url)
-    answer, = capture({}, ["curl", "--noproxy", "*", "-sS", "--http2-prior-knowledge", "--max-time", "10",
+    answer, = capture({}, ["curl", "--noproxy", "*", "-sS", "--http2-prior-knowledge", "--max-time", "60",
                            "--write-out", " #{RECEIVED}", url], @directory)
     expected = "#{ANSWER} HTTP/2 2 200"
     raise Failed, "expected #{expected.inspect} from #{url}, got #{answer.inspect}" unless answer == expected
