@@ -5,6 +5,7 @@ mod collect;
 mod file;
 mod incoming;
 mod outgoing;
+mod reads;
 mod spill;
 
 pub(crate) use chunked::{ChunkError, ChunkedDecoder, Decoded};
@@ -15,6 +16,7 @@ pub use incoming::{BodyError, Incoming};
 pub(crate) use incoming::{Claim, Feeder, incoming};
 pub(crate) use outgoing::{BodyFailure, Budgets, Charge, Chunk, ConnectionMemory, Overdraft, outgoing};
 pub use outgoing::{BodySender, Offer, PushError, ResponseBody};
+pub use reads::Reads;
 pub(crate) use spill::SpillBudget;
 
 /// The body of a request.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -39,6 +40,10 @@ pub struct Incoming {
 #[derive(Debug)]
 pub(crate) struct Claim(Arc<Mutex<State>>);
 
+/// A read that waits, for one who may have to end it.
+#[derive(Clone, Debug)]
+pub(super) struct Pause(Arc<Mutex<State>>);
+
 /// The end that the stream's task fills.
 #[derive(Debug)]
 pub(crate) struct Feeder(Arc<Mutex<State>>);
@@ -52,6 +57,10 @@ struct State {
     end: Option<Result<(), BodyError>>,
     trailers: Option<HeaderMap>,
     drained_since: Instant,
+    /// Since when there is a reader, with nothing to read.
+    asked_since: Option<Instant>,
+    /// `body_timeout`.
+    patience: Duration,
     reader: Option<Waker>,
     /// Gives the window back as chunks are read. Only as long as there are any: it keeps the stream, which is to be reset
     /// when nobody wants its rest, and the application may keep its end for long.
@@ -64,14 +73,17 @@ struct State {
     feeder: Option<Waker>,
 }
 
-/// A body that passes on what `flow` lets in; without one, the feeder keeps to [`Feeder::poll_room`].
-pub(crate) fn incoming(flow: Option<h2::FlowControl>) -> (Feeder, Incoming) {
+/// A body that passes on what `flow` lets in; without one, the feeder keeps to [`Feeder::poll_room`]. A read is overdue
+/// after `patience`, should somebody ask.
+pub(crate) fn incoming(flow: Option<h2::FlowControl>, patience: Duration) -> (Feeder, Incoming) {
     let state = Arc::new(Mutex::new(State {
         chunks: VecDeque::new(),
         tail: BytesMut::new(),
         end: None,
         trailers: None,
         drained_since: Instant::now(),
+        asked_since: None,
+        patience,
         reader: None,
         flow,
         wanted: false,
@@ -108,6 +120,7 @@ impl Incoming {
             Some(end) => Poll::Ready(end.map(|()| None)),
             None if state.closed => Poll::Ready(Ok(None)),
             None => {
+                state.asked_since.get_or_insert_with(Instant::now);
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -136,6 +149,36 @@ impl Incoming {
     pub(crate) fn claim(&self) -> Claim {
         Claim(self.state.clone())
     }
+
+    /// For one who may have to end a read that waits.
+    pub(super) fn pause(&self) -> Pause {
+        Pause(self.state.clone())
+    }
+}
+
+impl Pause {
+    /// Since when the reader has waited, when that is longer than `body_timeout`.
+    pub(super) fn overdue_since(&self) -> Option<Instant> {
+        lock(&self.0).overdue_since()
+    }
+
+    /// Ends the body as one that has timed out, if its client is still silent.
+    pub(super) fn end(&self) -> bool {
+        let mut state = lock(&self.0);
+        let overdue = state.overdue_since().is_some();
+        if overdue {
+            state.end = Some(Err(BodyError::TimedOut));
+            state.release(0);
+            state.wake_reader();
+            state.wake_feeder();
+        }
+        overdue
+    }
+
+    /// Whether both are reads of one body.
+    pub(super) fn is(&self, other: &Pause) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Claim {
@@ -143,6 +186,7 @@ impl Claim {
     pub(crate) fn take(self) -> Incoming {
         let mut state = lock(&self.0);
         state.claimed = true;
+        state.asked_since = None;
         state.wake_reader();
         drop(state);
         Incoming { state: self.0, claimed: true }
@@ -159,7 +203,7 @@ impl Feeder {
     pub(crate) fn push(&self, chunk: Bytes) {
         let mut state = lock(&self.0);
         state.push(chunk);
-        if state.closed {
+        if state.is_over() {
             state.discard();
         }
         state.wake_reader();
@@ -195,10 +239,10 @@ impl Feeder {
         Poll::Pending
     }
 
-    /// Resolves when the application reads no further.
+    /// Resolves when the application reads no further, or may not.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.0);
-        if state.closed {
+        if state.is_over() {
             return Poll::Ready(());
         }
         state.feeder = Some(cx.waker().clone());
@@ -233,10 +277,21 @@ impl State {
     fn pop(&mut self) -> Option<Bytes> {
         let tail = || (!self.tail.is_empty()).then(|| std::mem::take(&mut self.tail).freeze());
         let chunk = self.chunks.pop_front().or_else(tail)?;
+        self.asked_since = None;
         if self.is_empty() {
             self.drained_since = Instant::now();
         }
         Some(chunk)
+    }
+
+    fn overdue_since(&self) -> Option<Instant> {
+        let silent = self.is_empty() && !self.is_over();
+        self.asked_since.filter(|since| silent && since.elapsed() >= self.patience)
+    }
+
+    /// Whether what still comes finds no reader.
+    fn is_over(&self) -> bool {
+        self.closed || self.end.is_some()
     }
 
     fn unread(&self) -> usize {

@@ -1,9 +1,11 @@
 //! A client that does not move is let go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyperion_core::body::{BodyError, RequestBody};
-use hyperion_core::response::Outcome;
+use http::StatusCode;
+use hyperion_core::body::{BodyError, Reads, RequestBody};
+use hyperion_core::response::{Head, Outcome};
 use tokio::time::Instant;
 
 use crate::support::app::{ok, pattern, push, read};
@@ -97,6 +99,29 @@ async fn a_streamed_body_that_stalls_is_an_error_to_its_reader() {
     exchange.responder.respond_empty(ok());
     assert!(client.answer().await.closes());
     client.assert_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_conversation_is_let_go_when_there_is_need_of_its_thread() {
+    let (mut harness, reads) = (harness(), Arc::new(Reads::default()));
+    let mut client = harness.text_client();
+    let fields = "content-type: application/grpc\r\nte: trailers\r\ntransfer-encoding: chunked\r\n";
+    client.send(format!("POST /manual HTTP/1.1\r\nhost: a\r\n{fields}\r\n")).await;
+    let exchange = harness.exchange().await;
+    let RequestBody::Incoming(body) = exchange.body else { panic!("{:?}", exchange.body) };
+    let read = tokio::spawn({
+        let reads = reads.clone();
+        async move { reads.read(&body).await }
+    });
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(!read.is_finished());
+    assert!(reads.end_longest());
+    assert_eq!(read.await.unwrap(), Err(BodyError::TimedOut));
+    exchange.responder.respond_empty(Head::new(StatusCode::REQUEST_TIMEOUT));
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.closes()), (408, true));
+    client.assert_closed().await;
+    harness.idle().await;
 }
 
 #[tokio::test(start_paused = true)]

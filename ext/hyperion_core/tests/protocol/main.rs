@@ -23,6 +23,7 @@ mod outcomes;
 mod parked;
 mod pieces;
 mod proxies;
+mod reads;
 mod responses;
 mod stop;
 mod timeouts;

@@ -126,7 +126,7 @@ fn pass_on(
     mut responder: Responder,
     shared: &Arc<Shared>,
 ) {
-    let (feeder, incoming) = incoming(None);
+    let (feeder, incoming) = incoming(None, shared.server.config.timeouts.body);
     let timed = !request.is_grpc();
     let (expects_continue, answered) = (request.expects_continue(), responder.answered());
     responder.keep_claim(&incoming);

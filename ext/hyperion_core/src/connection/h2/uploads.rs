@@ -85,8 +85,9 @@ pub(super) fn pass_on(
     mut responder: Responder,
     shared: Arc<Shared>,
 ) {
-    let (feeder, incoming) = incoming(Some(body.flow_control().clone()));
-    // A stream of messages may pause for as long as its two ends like.
+    let patience = shared.server.config.timeouts.body;
+    let (feeder, incoming) = incoming(Some(body.flow_control().clone()), patience);
+    // A stream of messages may pause for as long as its two ends like, and nobody else is in need of its thread.
     let timed = !request.is_grpc() && request.connect_protocol.is_none();
     let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
     let (control, answered) = (responder.share_control(), responder.answered());
