@@ -1,14 +1,16 @@
 //! Keeps the worker threads: starts them, replaces those that die, adds some on a stall, and joins them at the end.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use hyperion_core::body::Reads;
 use hyperion_core::dispatch::Queue;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::fork::Home;
+use crate::fork::{Home, Ours};
 use crate::site::{Job, Site};
 
 mod cpu;
@@ -32,15 +34,24 @@ pub(crate) enum Notice {
 #[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) queue: Queue<Job>,
+    /// Those that workers wait in.
+    pub(crate) reads: Reads,
     notices: Sender<Notice>,
     threads_min: usize,
     threads_max: usize,
     /// Workers that are alive.
     count: AtomicUsize,
+    /// The system has no thread to give, for the moment.
+    short: AtomicBool,
     next_id: AtomicUsize,
     /// The clocks of the workers that have come to be, by their ids.
     clocks: Mutex<HashMap<usize, Clock>>,
     this: Weak<Bridge>,
+}
+
+thread_local! {
+    /// For a worker: where it works.
+    static WORKPLACE: RefCell<Option<Ours<Arc<Bridge>>>> = const { RefCell::new(None) };
 }
 
 /// Notices that may wait for the supervisor.
@@ -51,15 +62,24 @@ impl Bridge {
         let (notices, receiver) = mpsc::channel(NOTICES);
         let bridge = Arc::new_cyclic(|this| Bridge {
             queue: Queue::default(),
+            reads: Reads::default(),
             notices,
             threads_min,
             threads_max,
             count: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
             next_id: AtomicUsize::new(0),
             clocks: Mutex::default(),
             this: this.clone(),
         });
         (bridge, receiver)
+    }
+
+    /// The one that this thread works for, if it is a worker.
+    pub(crate) fn of_this_thread() -> Option<Arc<Bridge>> {
+        WORKPLACE.with_borrow(|bridge| {
+            bridge.as_ref().filter(|bridge| !bridge.is_elsewhere()).map(|bridge| Arc::clone(bridge))
+        })
     }
 
     /// A clone of the pointer to this.
@@ -84,7 +104,12 @@ impl Bridge {
 
     /// Workers that may be added.
     pub(crate) fn room(&self) -> usize {
-        self.threads_max.saturating_sub(self.workers())
+        if self.short.load(Relaxed) { 0 } else { self.threads_max.saturating_sub(self.workers()) }
+    }
+
+    /// Says whether there are threads to be had.
+    pub(crate) fn set_short(&self, short: bool) {
+        self.short.store(short, Relaxed);
     }
 
     /// CPU time of the workers, so far.
@@ -134,6 +159,7 @@ impl Seat {
 
     /// Lets the monitor see what this worker does. Called by its thread.
     pub(crate) fn take(&self) {
+        WORKPLACE.set(Some(Ours::new(self.bridge.clone())));
         self.bridge.clocks().insert(self.id, Clock::of_this_thread());
     }
 
@@ -157,6 +183,8 @@ impl Drop for Seat {
         if self.home.is_elsewhere() {
             return;
         }
+        // Ruby may use this thread again.
+        WORKPLACE.set(None);
         self.bridge.queue.leave(self.id);
         self.bridge.clocks().remove(&self.id);
         let died = !self.left.load(Relaxed);

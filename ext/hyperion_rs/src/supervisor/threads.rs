@@ -41,6 +41,7 @@ impl<'a> Supervisor<'a> {
         notices: &'a mut Receiver<Notice>,
         logger: Logger,
     ) -> Self {
+        bridge.set_short(false);
         Supervisor { ruby, logger, bridge, notices, threads: ruby.ary_new(), retry: None }
     }
 
@@ -60,7 +61,7 @@ impl<'a> Supervisor<'a> {
             match gvl::wait_until(self.ruby, next, self.retry)? {
                 Some(Some(notice)) => self.heed(notice)?,
                 Some(None) => return Ok(()),
-                None => self.retry = None,
+                None => self.set_retry(None),
             }
             self.fill()?;
         }
@@ -146,7 +147,7 @@ impl<'a> Supervisor<'a> {
             match self.spawn() {
                 Ok(()) => {}
                 Err(shortage) if shortage.is_kind_of(self.ruby.exception_standard_error()) => {
-                    self.retry = Some(Instant::now() + RETRY);
+                    self.set_retry(Some(Instant::now() + RETRY));
                     self.write(Level::Warn, format!("a worker thread could not be started: {shortage}"))?;
                     return Ok(Some(shortage));
                 }
@@ -154,6 +155,11 @@ impl<'a> Supervisor<'a> {
             }
         }
         Ok(None)
+    }
+
+    fn set_retry(&mut self, retry: Option<Instant>) {
+        self.retry = retry;
+        self.bridge.set_short(retry.is_some());
     }
 
     fn spawn(&mut self) -> Result<(), Error> {
