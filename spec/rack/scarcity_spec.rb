@@ -31,15 +31,35 @@ RSpec.describe "a server that runs short" do
       })
       run lambda { |env|
         GRANTED[0] = 100 if env["PATH_INFO"] == "/more"
+        env["rack.input"].read
         [200, {}, ["ok"]]
       }
     RACKUP
-    serve app, lint: false
 
-    it "serves with those it has, and starts the others when it can" do
-      server.wait_for(/worker thread could not be started: .*Resource temporarily/)
-      expect(fetch("/more")).to include(status: 200, body: "ok")
-      eventually { worker_count == 4 }
+    describe "for a while" do
+      serve app, lint: false
+
+      it "serves with those it has, and starts the others when it can" do
+        server.wait_for(/worker thread could not be started: .*Resource temporarily/)
+        expect(fetch("/more")).to include(status: 200, body: "ok")
+        eventually { worker_count == 4 }
+      end
+    end
+
+    describe "while clients are silent" do
+      serve app, lint: false, options: { body_timeout: "1s" }
+
+      it "takes one back from them, as it cannot start another" do
+        server.wait_for(/worker thread could not be started/)
+        status = js(<<~JAVASCRIPT)
+          const grpc = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
+          await exchange(session, "/");
+          for (let count = 0; count < 3; count++) open(session, "/", grpc, { endStream: false });
+          await answered(session);
+          return (await exchange(connect(url), "/more")).status;
+        JAVASCRIPT
+        expect(status).to eq(200)
+      end
     end
   end
 end

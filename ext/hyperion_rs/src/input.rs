@@ -12,6 +12,7 @@ use magnus::{Error, IntoValue, RClass, RHash, RModule, RString, Ruby, TypedData,
 
 use crate::errors::Class;
 use crate::fork::Ours;
+use crate::supervisor::Bridge;
 use crate::{gvl, signals};
 
 /// The Ruby classes that inputs are made of; found once, marked by the server.
@@ -156,8 +157,11 @@ impl magnus::DataTypeFunctions for Reader {}
 impl Reader {
     /// The next bytes as a binary String, nil at the end. Waits without the GVL.
     fn read_chunk(ruby: &Ruby, rb_self: &Self) -> Result<Option<RString>, Error> {
-        let next = std::future::poll_fn(|cx| rb_self.0.poll_read(cx));
-        match gvl::wait(ruby, next)? {
+        let next = match Bridge::of_this_thread() {
+            Some(bridge) => gvl::wait(ruby, bridge.reads.read(&rb_self.0)),
+            None => gvl::wait(ruby, std::future::poll_fn(|cx| rb_self.0.poll_read(cx))),
+        };
+        match next? {
             Ok(chunk) => Ok(chunk.map(|bytes| ruby.str_from_slice(&bytes))),
             Err(error) => {
                 let class = match error {

@@ -45,7 +45,8 @@ module HyperionRs
       t.group "Timeouts"
       t.option :tls_handshake_timeout, time, "time for a TLS handshake", default: 10, native: true
       t.option :header_timeout, time, "time for a request's head to arrive (then 408)", default: 10, native: true
-      t.option :body_timeout, time, "longest pause within a request body (then 408 or RST_STREAM)",
+      t.option :body_timeout, time,
+               "longest pause in a request body (then 408 or RST_STREAM); in gRPC if threads run out",
                default: 30, native: true
       t.option :write_timeout, time, "longest time a peer may take nothing of its response (then it is cut off)",
                default: 30, native: true
