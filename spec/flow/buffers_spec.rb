@@ -3,12 +3,12 @@
 RSpec.describe "buffers of responses" do
   include Frames
 
-  # /large makes 8 MB piece by piece; /progress tells how many bytes of it were taken; /impatient gives up when a piece
-  # is not taken within half a second; /interrupted tells that it did.
+  # /large makes 8 MB piece by piece, and so does /impatient, until /interrupt, which tells when that has given up;
+  # /progress tells how many bytes were taken.
   app = <<~RUBY
-    require "timeout"
     PIECE = "x" * 10_000
     TAKEN = Queue.new
+    WAITING = Queue.new
     INTERRUPTED = Queue.new
 
     def pieces
@@ -20,19 +20,25 @@ RSpec.describe "buffers of responses" do
       end
     end
 
-    def patiently(out)
-      Timeout.timeout(0.5) { 800.times { out << PIECE } }
-    rescue Timeout::Error
+    def impatient
+      WAITING << Thread.current
+      pieces { PIECE }.each { |piece| yield piece }
+    rescue Interrupt
       INTERRUPTED << true
-      raise
+      raise "interrupted"
+    end
+
+    def interrupt
+      WAITING.pop.raise(Interrupt)
+      INTERRUPTED.pop.to_s
     end
 
     run lambda { |env|
       case env["PATH_INFO"]
       when "/large" then [200, {}, pieces { PIECE }]
-      when "/impatient" then [200, {}, Enumerator.new { |out| patiently(out) }]
+      when "/impatient" then [200, {}, Enumerator.new { |out| impatient { |piece| out << piece } }]
       when "/progress" then [200, {}, [(TAKEN.size * PIECE.bytesize).to_s]]
-      when "/interrupted" then [200, {}, [INTERRUPTED.pop.to_s]]
+      when "/interrupt" then [200, {}, [interrupt]]
       else [200, {}, ["hello"]]
       end
     }
@@ -94,7 +100,8 @@ RSpec.describe "buffers of responses" do
   it "let an app that waits be interrupted" do
     server = start_server(app:, options: { response_spill: 0 })
     connection = hold(server, "/impatient")
-    expect(curl(server.url("/interrupted")).body).to eq("true")
+    stuck_at(server, 200_000)
+    expect(curl(server.url("/interrupt")).body).to eq("true")
     # What it had written comes first.
     connection.write(window_update(0, 8 << 20) + window_update(1, 8 << 20))
     expect(connection.wait_for_reset(1)).to eq(:internal_error)

@@ -23,13 +23,14 @@ RSpec.describe "limits" do
 
   it "max_connections: a further connection waits until another ends" do
     server = start_server(app:, options: { max_connections: 2 })
-    first, = Array.new(2) { open_connection(server) }
+    first, second = Array.new(2) { open_connection(server) }
     third = RawConnection.bare(server.port)
     third.write(Frames::PREFACE + settings + headers(1))
     first.synchronize
     expect { third.wait_for_end(1, within: 0.3) }.to raise_error(RawConnection::Failed)
     first.close
     expect(third.status(1)).to eq(200)
+    expect(second).not_to be_closed
   end
 
   it "max_in_flight: a further request is refused, and one later is not" do

@@ -9,26 +9,30 @@ class RawConnection < RawSocket
   class Failed < StandardError
   end
 
-  # A connection on which both sides have said their SETTINGS.
-  def self.open(port, settings: {}, tls: false)
-    bare(port, tls:).tap { |connection| connection.greet(settings) }
+  # A connection on which both sides have said their SETTINGS. The `first` frames go with the client's, so that no
+  # timeout of the server's is on between them.
+  def self.open(port, settings: {}, tls: false, first: "")
+    bare(port, tls:).tap { |connection| connection.greet(settings, first:) }
   end
 
   # Every frame received so far, but for the payloads of DATA that `forget_data` drops.
   attr_reader :frames
+  # Bytes of DATA received so far.
+  attr_reader :received
 
   def initialize(io)
     super
     @unparsed = "".b
     @frames = []
     @seen = 0
+    @received = 0
     @greeted = false
   end
 
   # Sends the client preface, and acknowledges the server's SETTINGS, so that nothing comes between later frames.
-  def greet(settings = {})
+  def greet(settings = {}, first: "")
     @greeted = true
-    write(Frames::PREFACE + Frames.settings(settings))
+    write(Frames::PREFACE + Frames.settings(settings) + first)
     wait_for("SETTINGS") { |frame| frame.type == Frames::SETTINGS }
     write("")
   end
@@ -169,11 +173,16 @@ class RawConnection < RawSocket
   end
 
   def keep(frame)
-    frame.payload = nil if @forgetful && frame.type == Frames::DATA
+    count(frame) if frame.type == Frames::DATA
     @frames << frame
     return unless @greeted && frame.type == Frames::SETTINGS && frame.flags.nobits?(Frames::ACK)
 
     @outgoing << Frames.settings_ack
+  end
+
+  def count(data)
+    @received += data.payload.bytesize
+    data.payload = nil if @forgetful
   end
 
   def summary
