@@ -10,8 +10,8 @@ module Siege
   # Milliseconds of CPU that the server may spend while a request on another connection waits. It is no matter of the
   # server's what else the machine is busy with.
   PROMPTLY = 500
-  # Milliseconds for which such a request may wait.
-  LONGEST = 5_000
+  # Milliseconds for which such a request may wait on a busy machine: less than any default timeout.
+  LONGEST = 8_000
   MIB = 1 << 20
 
   # Each of the waits is one of time and one of CPU.
