@@ -105,7 +105,7 @@ module Python
   AUTOBAHN = Environment.new(imports: "kosoku", requirements: "autobahn.txt")
 
   # Runs a program with arguments of JSON and answers what it prints, which is JSON too.
-  def python(program, *arguments, environment: CLIENTS, within: 60)
+  def python(program, *arguments, environment: CLIENTS, within: 120)
     command = [environment.interpreter, File.join(DIRECTORY, program), *arguments.map { |value| JSON.generate(value) }]
     result = ChildProcess.run(*command, within:)
     raise ChildProcess::Failed, "#{program}: #{result.err}#{result.out}" unless result.status.success?

@@ -10,7 +10,7 @@ import threading
 
 import grpc
 
-PATIENCE = 20
+PATIENCE = 60
 UNLIMITED = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -79,7 +79,8 @@ def mirror(channel):
 
 
 def deadline(channel, method, seconds):
-    """A call that takes longer than it may."""
+    """A call that takes longer than it may, on a channel that is connected."""
+    grpc.channel_ready_future(channel).result(PATIENCE)
     call = channel.stream_stream(method)(iter(queue.SimpleQueue().get, None), timeout=seconds)
     try:
         for _ in call:

@@ -11,7 +11,7 @@ import sys
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-PATIENCE = 20
+PATIENCE = 60
 LARGEST = 8 * 1024 * 1024
 
 
