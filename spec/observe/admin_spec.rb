@@ -75,12 +75,14 @@ RSpec.describe "the admin listener" do
     expect(ask("/healthz").status).to eq(200)
     FileUtils.touch(File.join(temporary_directory, "go"))
     expect(slow.value.body).to eq("hello")
-    expect(server.wait(within: 10).exitstatus).to eq(0)
+    expect(server.wait(within: 30).exitstatus).to eq(0)
     expect { ask("/healthz") }.to raise_error(/curl: .*refused|connect/i)
   end
 
   it "is not there unless it is asked for" do
-    expect(start_server(app:).log).not_to include("/metrics")
+    server = start_server(app:)
+    expect(server.stop.exitstatus).to eq(0)
+    expect(server.log).not_to include("/metrics")
   end
 
   it "has to be bound for the server to start" do

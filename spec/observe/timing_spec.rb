@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 RSpec.describe "the timing of first streams" do
-  let(:app) { "run ->(_env) { sleep 0.2; [200, {}, []] }" }
+  let(:app) { "run ->(env) { sleep 0.2 if env['PATH_INFO'] == '/slow'; [200, {}, []] }" }
   let(:pattern) do
     stages = %w[t0_to_t1_ms t1_to_t2_enc_ms t2_enc_to_t2_wire_ms t0_to_t2_wire_ms]
     /h2 first-stream timing with 127\.0\.0\.1:\d+: #{stages.map { |name| "#{name}=(\\d+\\.\\d{3})" }.join(' ')}$/
@@ -16,13 +16,15 @@ RSpec.describe "the timing of first streams" do
       server = start_server(app:, tls:, env: { "HYPERION_H2_TIMING" => "on" })
       begun = Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond)
       connection = RawConnection.open(server.port, tls:)
-      # Both sides count this pause before the request is sent.
+      # The server has read the client's SETTINGS: both sides count this pause before the request is sent.
+      connection.synchronize
       IO.select(nil, nil, nil, 0.1)
-      connection.write(Frames.headers(1))
+      connection.write(Frames.headers(1, Frames.request("/slow")))
       connection.wait_for_end(1)
-      measured = Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond) - begun
+      # Before it writes more, the server has seen the end of what it wrote.
       connection.write(Frames.headers(3))
       connection.wait_for_end(3)
+      measured = Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond) - begun
       server.stop
       expect(timings(server).size).to eq(1)
       *stages, total = timings(server).first
