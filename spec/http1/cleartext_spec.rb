@@ -37,6 +37,9 @@ RSpec.describe "HTTP/1.1 in cleartext" do
       answer = talk("POST /smuggle HTTP/1.1\r\nHost: a\r\n#{fields}\r\n0\r\n\r\n#{second}")
       expect(answer).to start_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
       expect(answer.scan("HTTP/1.1 ").size).to eq(1)
+      # What the app was called for before is told before.
+      curl("/next")
+      server.wait_for(%r{called /next})
       expect(server.err).not_to include("called /smuggle")
     end
   end
