@@ -14,7 +14,7 @@ RSpec.describe HyperionRs::Http2Handler, "environment" do
     near.close
     handlers.last.serve(far)
     workers = -> { Thread.list.count { |thread| thread.name&.match?(/\Ahyperion-rs \d+\z/) } }
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 10
+    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 30
     sleep 0.01 until workers.call >= ENV["WORKERS"].to_i || Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
     counters = runtime.metrics.snapshot.slice(:h2_codec_native_selected, :h2_codec_fallback_selected)
     print Marshal.dump({ lines:, native: handlers.map(&:codec_native?), available: handlers.first.codec_available?,

@@ -17,14 +17,14 @@ RSpec.describe "examples that embed the handler" do
     expect(curl("http://localhost:#{port}/").body).to match(%r{\Ahello over HTTP/2 from (127\.0\.0\.1|::1)\n\z})
     expect(h2load("http://localhost:#{port}/", requests: 1_000, clients: 5, streams: 10).succeeded).to eq(1_000)
     @process.signal(:TERM)
-    expect(@process.wait(within: 10)).to be_success
+    expect(@process.wait(within: 30)).to be_success
   end
 
   it "serve in a loop, with TLS" do
     port = start("embedded.rb", "dev")
     expect(curl("https://localhost:#{port}/")).to have_attributes(status: 200, protocol: "2")
     @process.signal(:INT)
-    expect(@process.wait(within: 10)).to be_success
+    expect(@process.wait(within: 30)).to be_success
   end
 
   it "serve in a server of the async library, whose reactor runs on", if: HandlerHelper::ASYNC do

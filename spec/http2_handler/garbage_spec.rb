@@ -23,7 +23,7 @@ RSpec.describe HyperionRs::Http2Handler, "and the garbage collector" do
         client.greet
         get(client)
         client.close
-        serving.join(10)
+        serving.join(30)
       end
       nil
     end
@@ -45,7 +45,7 @@ RSpec.describe HyperionRs::Http2Handler, "and the garbage collector" do
       client.write(Frames.headers(1))
       eventually("the app is called") { gate.num_waiting == 1 }
       client.close
-      serving.join(10)
+      serving.join(30)
       nil
     end
     5.times { GC.start }

@@ -49,20 +49,19 @@ RSpec.describe HyperionRs::Http2Handler, "log" do
   end
 
   it "does not take a client that leaves for an error" do
-    entered = Latch.new
-    app = lambda { |_env|
-      body = Enumerator.new do |chunks|
-        entered.open
-        loop { chunks << "x" * 100_000 }
-      end
-      [200, {}, body]
-    }
-    server = listen(handler(app))
+    entered, left = Array.new(2) { Latch.new }
+    body = Class.new do
+      define_method(:each) { |&block| entered.open && loop { block.call("x" * 100_000) } }
+      # What there is to say of the end of `each` is said by then.
+      define_method(:close) { left.open }
+    end
+    server = listen(handler(->(_env) { [200, {}, body.new] }))
     client = connect(server)
     client.write(Frames.headers(1))
     entered.wait
     client.close
     expect(server.ended).to be_nil
+    left.wait
     expect(logger.lines.select { |line| line[:level] == :error }).to be_empty
   end
 
@@ -110,6 +109,8 @@ RSpec.describe HyperionRs::Http2Handler, "log" do
     expect do
       expect(get(client)).to eq(500)
       expect(get(client, "/fine", stream: 3)).to eq(200)
+      client.close
+      server.ended
     end.to output(/hidden|dispatch failed.*the logger failed: no disk/).to_stderr
   end
 

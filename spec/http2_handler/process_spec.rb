@@ -38,7 +38,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
     slow.write(Frames.headers(1, Frames.request("/slow")))
     @process.wait_for(/^slow$/)
     @process.signal(:TERM)
-    expect(@process.wait(within: 15).termsig).to eq(Signal.list["TERM"])
+    expect(@process.wait(within: 30).termsig).to eq(Signal.list["TERM"])
     expect(@process.err.lines.grep_v(/SIGTERM/)).to be_empty
     expect(@process.out).not_to match(/died|killed|not end/)
   end
@@ -66,7 +66,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
         # SETTINGS of the server, and its acknowledgement of the client's.
         near.readpartial(200)
         near.close
-        thread.join(10) ? puts("#{label} served") : puts("#{label} hangs")
+        thread.join(30) ? puts("#{label} served") : puts("#{label} hangs")
       end
       Process.wait(fork { serve_one.call("first child") })
       serve_one.call("parent")
@@ -91,7 +91,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
       end
       thread = Thread.new { handler.serve(listener.accept) }
       Thread.pass until thread.status == "sleep"
-      puts "killed #{thread.kill.join(5) ? true : false}"
+      puts "killed #{thread.kill.join(30) ? true : false}"
     RUBY
     first = client
     expect(get(first)).to eq(200)
@@ -99,12 +99,12 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
     @process.wait_for(/^interrupted$/)
     first.wait_for_close
     @process.wait_for(/^killed true$/)
-    expect(@process.wait(within: 10)).to be_success
+    expect(@process.wait(within: 30)).to be_success
   end
 
   it "can be interrupted by Timeout, and drops the connection then" do
     client, socket = pair
-    serving = Thread.new { Timeout.timeout(2) { handler.serve(socket) } }
+    serving = Thread.new { Timeout.timeout(5) { handler.serve(socket) } }
     serving.report_on_exception = false
     client.greet
     expect(get(client)).to eq(200)
@@ -123,7 +123,7 @@ RSpec.describe HyperionRs::Http2Handler, "in its process" do
   it "looks after its threads again when whoever did was killed" do
     client = connect(listen(handler))
     expect(get(client)).to eq(200)
-    Thread.list.select { |thread| thread.name&.start_with?("hyperion-rs") }.each { |thread| thread.kill.join(5) }
+    Thread.list.select { |thread| thread.name&.start_with?("hyperion-rs") }.each { |thread| thread.kill.join(30) }
     again = connect(listen(handler))
     expect(get(again)).to eq(200)
   end

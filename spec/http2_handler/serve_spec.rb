@@ -166,7 +166,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     client.greet
     expect(get(client, "/stream")).to eq(200)
     client.close
-    expect(served.join(10)).to be(served)
+    expect(served.join(30)).to be(served)
     expect(far).to be_closed
   end
 
@@ -202,7 +202,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     client.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
     socket = server.accept
     client.close
-    socket.wait_readable(10)
+    socket.wait_readable(30)
     expect(handler.serve(socket)).to be_nil
     expect(socket).to be_closed
   ensure
@@ -213,7 +213,7 @@ RSpec.describe HyperionRs::Http2Handler, "#serve" do
     client, socket = pair
     served = Thread.new { handler.serve(socket) }
     client.write("\0" * 64)
-    expect(served.join(15)).to be(served)
+    expect(served.join(30)).to be(served)
   end
 
   it "serves many connections at once with few threads" do
