@@ -70,7 +70,7 @@ RSpec.describe "handlers" do
       thread = Thread.new { server.run }
       system("curl", "-s", "--http2-prior-knowledge", server.url, exception: true)
       server.shutdown
-      puts " and #{thread.join(10) ? "ended" : "hung"}, #{server.stats.values.all?(Integer)}"
+      puts " and #{thread.join(30) ? "ended" : "hung"}, #{server.stats.values.all?(Integer)}"
     RUBY
     result = ChildProcess.run(RbConfig.ruby, "-I", ServerProcess::LIBRARY, program, directory: temporary_directory)
     expect(result.out.lines.last).to eq("embedded and ended, true\n"), result.err

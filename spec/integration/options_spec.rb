@@ -79,10 +79,16 @@ RSpec.describe "options" do
   end
 
   it "obeys PORT and RAILS_MAX_THREADS" do
-    free = TCPServer.open("127.0.0.1", 0) { |probe| probe.addr[1] }
+    # Held, so that nobody else is given it meanwhile; without a queue it may be bound once more.
+    holder = Socket.new(:INET, :STREAM)
+    holder.setsockopt(:SOCKET, :REUSEADDR, true)
+    holder.bind(Addrinfo.tcp("127.0.0.1", 0))
+    free = holder.local_address.ip_port
     server = start_server(app:, arguments: ["-o", "127.0.0.1"],
                           env: { "PORT" => free.to_s, "RAILS_MAX_THREADS" => "2" })
     expect([server.port, server.out[/threads \S+/]]).to eq([free, "threads 2:2"])
+  ensure
+    holder&.close
   end
 
   it "writes its process id while it runs" do

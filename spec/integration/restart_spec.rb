@@ -17,6 +17,13 @@ RSpec.describe "a restart" do
     curl(url).body.split.map(&:to_i)
   end
 
+  # Whether a connection waits to be accepted, by proc(5): it has no inode yet.
+  def queued?(port)
+    lines = %w[/proc/net/tcp /proc/net/tcp6].flat_map { |table| File.readlines(table) }
+    connections = lines.map { |line| line.split.values_at(1, 3, 9) }
+    connections.any? { |local, state, inode| local.end_with?(format(":%04X", port)) && state == "01" && inode == "0" }
+  end
+
   def wait_until_listening_again(server)
     server.wait_for(/(?:^hyperion-rs \S+ listening.*){2}/m)
   end
@@ -34,11 +41,14 @@ RSpec.describe "a restart" do
 
   it "finishes requests in flight, and refuses nobody meanwhile" do
     server = start_server(app:, tls: true, arguments: %w[-o localhost -p 0])
+    old = start(server.url("/"))
     slow = Thread.new { start(server.url("/slow")) }
     server.wait_for(/at work/)
     server.signal(:USR2)
     server.wait_for(/restart \(SIGUSR2\)/)
-    early = Thread.new { start(server.url("/")) }
+    # The old program may take some until it stops.
+    early = Thread.new { Enumerator.produce { start(server.url("/")) }.find { |answer| answer != old } }
+    eventually("one waits for the new program") { queued?(server.port) }
     write_file("go", "")
     expect(slow.value[0]).to be < early.value[0]
     expect(start(server.url("/"))).to eq(early.value)

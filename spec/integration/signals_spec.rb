@@ -1,13 +1,15 @@
 # frozen_string_literal: true
 
 RSpec.describe "signals" do
-  # Says on stderr when a request has reached the app; "/slow" answers half a second later, "/hang" never.
+  # Says on stderr when a request has reached the app; "/slow" answers half a second later, "/held" when there is a file,
+  # "/hang" never.
   let(:app) do
     <<~'RACKUP'
       run lambda { |env|
         $stderr.puts "got #{env["PATH_INFO"]}"
         case env["PATH_INFO"]
         when "/slow" then sleep 0.5
+        when "/held" then sleep 0.01 until File.exist?("go")
         when "/hang" then sleep
         end
         [200, { "content-type" => "text/plain" }, ["done"]]
@@ -23,18 +25,28 @@ RSpec.describe "signals" do
     thread
   end
 
-  def outcome(response)
-    response.value.status
+  def outcome
+    yield.status
   rescue ChildProcess::Failed
     :dropped
   end
 
+  # Seconds from the signal to the end of a server that has served and is idle, which ends well.
+  def time_to_end(via, name)
+    server = start_server(app:, via:)
+    expect(curl(server.url("/")).body).to eq("done")
+    start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    expect(server.stop(name).exitstatus).to eq(0)
+    Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+  ensure
+    expect(server.err).to include("SIG#{name}: finishing requests in flight")
+  end
+
   %w[command rackup].product(%w[INT TERM]).each do |via, name|
     it "ends #{via} with status 0 within a second at SIG#{name} when idle" do
-      server = start_server(app:, via: via.to_sym)
-      expect(curl(server.url("/")).body).to eq("done")
-      expect(server.stop(name, within: 1).exitstatus).to eq(0)
-      expect(server.err).to include("SIG#{name}: finishing requests in flight")
+      # A busy machine may hold up any process, but not each time.
+      times = Array.new(5).lazy.map { time_to_end(via.to_sym, name) }
+      expect(times.any? { |seconds| seconds < 1 }).to be(true)
     end
   end
 
@@ -43,7 +55,7 @@ RSpec.describe "signals" do
     server = track(ChildProcess.new(*command, directory: temporary_directory))
     server.wait_for(/loading/)
     server.signal(:INT)
-    expect([server.wait(within: 15).termsig, server.log]).to eq([Signal.list.fetch("INT"), "loading\n"])
+    expect([server.wait(within: 30).termsig, server.log]).to eq([Signal.list.fetch("INT"), "loading\n"])
   end
 
   it "finishes the requests in flight" do
@@ -55,11 +67,11 @@ RSpec.describe "signals" do
 
   it "takes no new connections while it drains" do
     server = start_server(app:)
-    response = request(server, "/slow")
+    response = request(server, "/held")
     server.signal(:TERM)
-    server.wait_for(/finishing requests in flight/)
-    expect { curl(server.url("/")) }.to raise_error(ChildProcess::Failed)
-    expect([response.value.body, server.wait(within: 15).exitstatus]).to eq(["done", 0])
+    eventually("connections are refused") { outcome { curl(server.url("/")) } == :dropped }
+    write_file("go", "")
+    expect([response.value.body, server.wait(within: 30).exitstatus]).to eq(["done", 0])
   end
 
   it "drops what is not finished after shutdown_timeout, and still ends with status 0" do
@@ -76,7 +88,7 @@ RSpec.describe "signals" do
     server.wait_for(/finishing requests in flight/)
     status = server.stop(:INT)
     expect([status.signaled?, status.termsig]).to eq([true, Signal.list.fetch("INT")])
-    expect(outcome(response)).to eq(500).or eq(:dropped)
+    expect(outcome { response.value }).to eq(500).or eq(:dropped)
   end
 
   it "loses no accepted request at SIGTERM under load" do

@@ -47,7 +47,7 @@ RSpec.describe "what is counted" do
   # Ends the server, and answers what it has counted.
   def counts_at_the_end
     @server.signal(:TERM)
-    expect(@server.wait(within: 20).exitstatus).to eq(0)
+    expect(@server.wait(within: 30).exitstatus).to eq(0)
     JSON.parse(@server.out.lines.last, symbolize_names: true).fetch(:counted)
   end
 

@@ -31,7 +31,7 @@ module Http2Client
   end
 
   def h2load(url, *arguments, requests:, clients: 1, streams: 1)
-    log = client("h2load", "-n#{requests}", "-c#{clients}", "-m#{streams}", *arguments, url, within: 120).out
+    log = client("h2load", "-n#{requests}", "-c#{clients}", "-m#{streams}", *arguments, url, within: 300).out
     succeeded, failed = log.match(/(\d+) succeeded, (\d+) failed/).captures.map(&:to_i)
     statuses = log.match(/status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx/).captures.map(&:to_i)
     Load.new(succeeded, failed, %w[2xx 3xx 4xx 5xx].zip(statuses).to_h, log)

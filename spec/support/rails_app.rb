@@ -78,7 +78,7 @@ class RailsApp
 
   def generate
     result = ChildProcess.run("rails", "new", directory, "--minimal", "--skip-active-record", "--skip-bundle",
-                              "--skip-git", "--quiet", within: 60)
+                              "--skip-git", "--quiet", within: 180)
     raise ChildProcess::Failed, result.out + result.err unless result.status.success?
   end
 

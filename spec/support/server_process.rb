@@ -61,7 +61,7 @@ class ServerProcess < ChildProcess
   end
 
   # Sends the signal and answers the exit status.
-  def stop(signal = :TERM, within: 15)
+  def stop(signal = :TERM, within: 30)
     signal(signal)
     wait(within:)
   end
