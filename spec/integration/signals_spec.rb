@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 RSpec.describe "signals" do
-  # Says on stderr when a request has reached the app; "/slow" answers half a second later, "/held" when there is a file,
-  # "/hang" never.
+  # Says on stderr when a request has reached the app; "/slow" answers half a second later, "/held" when there is the
+  # file, "/hang" never.
   let(:app) do
     <<~'RACKUP'
       run lambda { |env|

@@ -24,7 +24,7 @@ RSpec.describe HyperionRs::Hooks do
     natives.first&.running&.wait
     yield
     server.shutdown
-    thread.join(10)
+    thread.join(30)
   end
 
   it "are called when the server begins to serve and when it begins to drain, once" do

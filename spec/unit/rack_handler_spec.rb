@@ -15,7 +15,7 @@ RSpec.describe HyperionRs::RackHandler do
     thread.report_on_exception = false
     use(served.wait, &block)
   ensure
-    thread.join(10)
+    thread.join(30)
   end
 
   def use(server)
@@ -73,7 +73,7 @@ RSpec.describe HyperionRs::RackHandler do
   it "raises in another thread, where the program around it decides" do
     thread = Thread.new { described_class.run(app, tls_crt: "x") }
     thread.report_on_exception = false
-    expect { thread.join(10) }.to raise_error(HyperionRs::ConfigurationError)
+    expect { thread.join(30) }.to raise_error(HyperionRs::ConfigurationError)
   end
 
   it "describes its options for rackup's help" do

@@ -25,7 +25,7 @@ RSpec.describe HyperionRs::Server do
     natives.first.running.wait
     yield if block_given?
     server.shutdown
-    expect(thread.join(10)).to be(thread)
+    expect(thread.join(30)).to be(thread)
     thread.value
   end
 

@@ -38,7 +38,7 @@ RSpec.describe HyperionRs::StreamingInput do
     threads = Array.new(4) { Thread.new { input.read(3) } }
     Thread.pass until reader.waiting?
     fill("abcd", "efghi", "jkl")
-    expect(threads.map { |thread| thread.join(10)&.value }).to match_array(%w[abc def ghi jkl])
+    expect(threads.map { |thread| thread.join(30)&.value }).to match_array(%w[abc def ghi jkl])
     expect(input.read(1)).to be_nil
   end
 
