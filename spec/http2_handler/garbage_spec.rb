@@ -83,7 +83,7 @@ RSpec.describe HyperionRs::Http2Handler, "and the garbage collector" do
       GC.verify_compaction_references(toward: :empty, (RUBY_VERSION < "3.2" ? :double_heap : :expand_heap) => true)
       puts "survived"
     RUBY
-    result = run_ruby(program, within: 120)
+    result = run_ruby(program, within: 300)
     expect(result.out).to eq("survived\n"), result.err
   end
 end
