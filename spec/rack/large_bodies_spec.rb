@@ -61,12 +61,12 @@ RSpec.describe "bodies of any size" do
   end
 
   def download(path)
-    js("return exchange(session, #{path.to_json});", within: 180)
+    js("return exchange(session, #{path.to_json});", within: 300)
   end
 
   # Sends the pattern as fast as it is taken; answers the outcome.
   def upload(path, size)
-    js(<<~JAVASCRIPT, within: 180)
+    js(<<~JAVASCRIPT, within: 300)
       const stream = open(session, #{path.to_json}, { ":method": "POST" });
       Readable.from(pattern(#{size}, 65536), { objectMode: true }).pipe(stream);
       return stream.outcome;

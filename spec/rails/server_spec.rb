@@ -22,7 +22,8 @@ RSpec.describe "rails server", if: Chat.available? do
 
     File.write(routes, original + version[2])
     # It touches the file.
-    restart = ChildProcess.run(RbConfig.ruby, "bin/rails", "restart", directory: chat.directory, env: chat.environment)
+    restart = ChildProcess.run(RbConfig.ruby, "bin/rails", "restart",
+                               directory: chat.directory, env: chat.environment, within: 120)
     expect(restart.status).to be_success, restart.err
     server.wait_for(%r{restart \(tmp/restart\.txt\)})
     # Until it has drained, the program that was there may answer.
