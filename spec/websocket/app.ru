@@ -91,6 +91,13 @@ UPCASE = lambda { |stream|
   end
 }
 
+# EventMachine does not survive that its thread is killed, as the exit does, while it tells of the end of a connection.
+at_exit do
+  thread = EventMachine.reactor_thread
+  EventMachine.next_tick { EventMachine.stop } if thread
+  thread&.join(30)
+end
+
 def faye(env)
   socket = Faye::WebSocket.new(env, ["chat"])
   socket.on(:message) { |event| socket.send(event.data) }
