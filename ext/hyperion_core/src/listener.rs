@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::peer::{Address, Peer};
 use crate::report::{Event, Level};
 use crate::service::Service;
-use crate::shutdown::Phase;
+use crate::shutdown::{Permit, Phase};
 use crate::tls::Tls;
 pub use bind::{BindError, Binding, Bound};
 pub(crate) use handover::Handover;
@@ -69,16 +69,28 @@ impl Listener {
     }
 }
 
-/// Accepts until the stop begins, and then leaves the socket to `handover` if it is wanted there.
-pub(crate) async fn run(
+/// Accepts until the stop begins, and then leaves the socket to `handover` if it is wanted there. A stop waits for that
+/// also when it comes before the first poll.
+pub(crate) fn run(
     bound: Bound,
     door: Door,
     service: Service,
     slots: Arc<Semaphore>,
     handover: Arc<Handover>,
+) -> impl Future<Output = ()> {
+    let stop = service.permit();
+    accept(bound, door, service, stop, slots, handover)
+}
+
+async fn accept(
+    bound: Bound,
+    door: Door,
+    service: Service,
+    mut stop: Permit,
+    slots: Arc<Semaphore>,
+    handover: Arc<Handover>,
 ) {
     let local = bound.address().clone();
-    let mut stop = service.permit();
     let listener = match bound.listen() {
         Ok(listener) => listener,
         Err(error) => return failed(&service, &local, &error),
@@ -105,9 +117,11 @@ pub(crate) async fn run(
             }
         }
     };
+    // Who is not accepted by then waits for whoever gets the socket.
     tokio::select! {
-        () = accept => {}
+        biased;
         () = stop.reached(Phase::Draining) => {}
+        () = accept => {}
     }
     if handover.is_wanted() {
         match listener.into_socket() {

@@ -50,6 +50,16 @@ async fn a_server_that_hands_over_refuses_nobody() {
 }
 
 #[tokio::test]
+async fn a_server_that_hands_over_before_it_has_accepted_anything_keeps_its_sockets() {
+    for _ in 0..50 {
+        let served = Served::plain(|_| {});
+        served.running.hand_over();
+        timeout(SOON, served.running.finished()).await.expect("a stop in time");
+        assert_eq!(served.running.listeners().len(), 2, "for requests, and for redirects");
+    }
+}
+
+#[tokio::test]
 async fn connections_beyond_the_maximum_wait() {
     let served = Served::plain(|config| config.limits.max_connections = 2);
     let first = served.client().await;
