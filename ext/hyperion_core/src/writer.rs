@@ -46,7 +46,7 @@ impl Gate for () {
 }
 
 /// Bytes gathered before they are written: four TLS records.
-const GATHER: usize = 64 * 1024;
+pub(crate) const GATHER: usize = 64 * 1024;
 /// A buffer larger than this is let go when it is empty, so that an idle connection holds little.
 const KEEP: usize = 4 * 1024;
 
@@ -81,13 +81,19 @@ impl<T, G> Wire<T, G> {
     pub(crate) fn enqueue(&mut self, bytes: &[u8]) {
         self.gathered.extend_from_slice(bytes);
     }
-
-    pub(crate) fn blocked(&self) -> Arc<Blocked> {
-        self.blocked.clone()
-    }
 }
 
 impl<T: AsyncWrite + Unpin, G: Gate> Wire<T, G> {
+    /// Makes room for some of `wanted` bytes.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx, GATHER - 1))?;
+        if self.gathered.len().saturating_add(wanted) > KEEP {
+            // At once for what is likely to follow.
+            self.gathered.reserve(GATHER - self.gathered.len());
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Writes until `left` bytes or fewer are gathered.
     fn poll_drain(&mut self, cx: &mut Context<'_>, left: usize) -> Poll<io::Result<()>> {
         while self.gathered.len() > left {
@@ -112,7 +118,7 @@ impl<T: AsyncWrite + Unpin, G: Gate> Wire<T, G> {
 impl<T: AsyncWrite + Unpin, G: Gate> AsyncWrite for Wire<T, G> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_drain(cx, GATHER - 1))?;
+        ready!(this.poll_room(cx, bytes.len()))?;
         Poll::Ready(Ok(this.gather(bytes)))
     }
 
@@ -122,7 +128,7 @@ impl<T: AsyncWrite + Unpin, G: Gate> AsyncWrite for Wire<T, G> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_drain(cx, GATHER - 1))?;
+        ready!(this.poll_room(cx, slices.iter().map(|slice| slice.len()).sum()))?;
         Poll::Ready(Ok(slices.iter().map(|slice| this.gather(slice)).sum()))
     }
 

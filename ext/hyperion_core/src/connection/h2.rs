@@ -2,6 +2,7 @@
 
 mod block;
 mod clock;
+mod cork;
 mod ended;
 mod fields;
 mod gate;
@@ -15,7 +16,7 @@ mod tap;
 mod traffic;
 mod uploads;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -37,6 +38,7 @@ use crate::shutdown::{PARTING, Permit, Phase};
 use crate::timing::Progress;
 use crate::writer::{Blocked, Wire};
 use clock::{Clock, Verdict};
+use cork::Cork;
 use gate::FrameGate;
 pub(crate) use reply::{Connect, Control, H2Reply};
 use send_buf::SendBuf;
@@ -96,17 +98,19 @@ where
     let tap = Tap::new(server.clone(), peer.clone(), traffic.clone(), timing);
     let gate =
         FrameGate::new(traffic.clone(), http2.max_frame_size, http2.max_header_list_size).with_tap(tap);
-    let mut wire = Wire::new(io, gate, blocked);
+    let mut wire = Mutex::new(Wire::new(io, gate, blocked.clone()));
     async move {
-        converse(&mut wire, traffic, peer, server, permit.clone()).await;
-        super::linger::linger(&mut wire, super::linger::Linger::Brief).await;
+        converse(Cork::new(&wire), blocked, traffic, peer, server, permit.clone()).await;
+        let wire = wire.get_mut().unwrap_or_else(PoisonError::into_inner);
+        super::linger::linger(wire, super::linger::Linger::Brief).await;
         // Until now the stop has waited: with the process, the socket would go, and what the client has not read yet.
         drop(permit);
     }
 }
 
 async fn converse<T>(
-    wire: &mut Wire<T, FrameGate>,
+    wire: Cork<'_, T>,
+    blocked: Arc<Blocked>,
     traffic: Arc<Traffic>,
     peer: Arc<Peer>,
     server: Arc<Server>,
@@ -114,30 +118,30 @@ async fn converse<T>(
 ) where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let blocked = wire.blocked();
-    let Some(connection) = shake_hands(wire, &peer, &server, &mut permit).await else { return };
+    let Some(connection) = shake_hands(&wire, &peer, &server, &mut permit).await else { return };
     let memory = ConnectionMemory::new(server.config.buffers.max_pending);
     let clock = Clock::new(&server.config.timeouts, blocked, traffic.clone());
     let shared = Arc::new(Shared { server, peer, memory, traffic, draining: Semaphore::new(0) });
     let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
-    let mut driver = Driver { connection, clock, shared, rejections };
+    let mut driver = Driver { connection, wire, clock, shared, rejections };
     driver.run(permit).await;
 }
 
 /// Exchanges the prefaces (RFC 9113, section 3.4).
-async fn shake_hands<T>(
-    wire: T,
+async fn shake_hands<'a, T>(
+    wire: &Cork<'a, T>,
     peer: &Peer,
     server: &Server,
     permit: &mut Permit,
-) -> Option<Connection<T, SendBuf>>
+) -> Option<Connection<Cork<'a, T>, SendBuf>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = builder(&server.config).handshake::<_, SendBuf>(wire);
+    let handshake = wire.pulled(builder(&server.config).handshake::<_, SendBuf>(wire.clone()));
     tokio::select! {
         handshake = tokio::time::timeout(server.config.timeouts.header, handshake) => match handshake {
-            Ok(Ok(connection)) => Some(connection),
+            Ok(Ok(Ok(connection))) => Some(connection),
+            Ok(Ok(Err(error))) => { server.connection_failed(peer, &error); None }
             Ok(Err(error)) => { server.connection_failed(peer, &error); None }
             Err(_) => None,
         },
@@ -175,21 +179,22 @@ fn connection_window(http2: &Http2) -> u32 {
 }
 
 /// Runs one connection: takes its requests, and watches its peer.
-struct Driver<T> {
-    connection: Connection<T, SendBuf>,
+struct Driver<'a, T> {
+    connection: Connection<Cork<'a, T>, SendBuf>,
+    wire: Cork<'a, T>,
     clock: Clock,
     shared: Arc<Shared>,
     rejections: Rate,
 }
 
-impl<T> Drop for Driver<T> {
+impl<T> Drop for Driver<'_, T> {
     /// Also when the task of the connection is aborted.
     fn drop(&mut self) {
         self.shared.traffic.closed();
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Driver<'_, T> {
     async fn run(&mut self, mut permit: Permit) {
         self.clock.watch_pings(self.connection.ping_pong());
         tokio::select! {
@@ -216,19 +221,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         loop {
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, reply)))) => self.accept(request, reply),
-                Poll::Ready(Some(Err(error))) => {
-                    self.shared.server.connection_failed(&self.shared.peer, &error);
-                    return Poll::Ready(());
-                }
+                Poll::Ready(Some(Err(error))) => return self.fail(&error),
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => match self.clock.poll(cx, self.connection.has_streams()) {
-                    Verdict::Wait => return Poll::Pending,
-                    Verdict::GoAway(reason) => self.connection.abrupt_shutdown(reason),
-                    Verdict::Drain => self.connection.graceful_shutdown(),
-                    Verdict::Drop => return Poll::Ready(()),
-                },
+                Poll::Pending => {
+                    // Before the clock, which has to know whether the peer takes it.
+                    if let Poll::Ready(Err(error)) = self.wire.poll_pull(cx) {
+                        return self.fail(&error);
+                    }
+                    match self.clock.poll(cx, self.connection.has_streams()) {
+                        Verdict::Wait => return Poll::Pending,
+                        Verdict::GoAway(reason) => self.connection.abrupt_shutdown(reason),
+                        Verdict::Drain => self.connection.graceful_shutdown(),
+                        Verdict::Drop => return Poll::Ready(()),
+                    }
+                }
             }
         }
+    }
+
+    fn fail(&self, error: &dyn std::fmt::Display) -> Poll<()> {
+        self.shared.server.connection_failed(&self.shared.peer, error);
+        Poll::Ready(())
     }
 
     fn accept(&mut self, request: HttpRequest<RecvStream>, mut reply: SendResponse<SendBuf>) {

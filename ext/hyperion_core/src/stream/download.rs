@@ -24,6 +24,10 @@ use crate::stream::tunnel::Tunnel;
 
 /// Where a body leaves: a stream, or a connection that has no streams.
 pub(crate) trait Outlet: Send {
+    /// Bytes asked of flow control, and sent, at once, so that the streams of a connection take turns. With what frames
+    /// them they are no more than the wire gathers, or the rest would be a write of its own.
+    const TURN: usize;
+
     fn server(&self) -> &Server;
 
     fn memory(&self) -> &Arc<ConnectionMemory>;
@@ -92,10 +96,8 @@ enum Abort {
     Io(io::Error),
 }
 
-/// Bytes asked of flow control, and sent, at once, so that the streams of a connection take turns.
-const TURN: usize = 64 * 1024;
-/// Bytes read from a file at once: so many that the hop to a blocking thread does not show.
-const READ: usize = 256 * 1024;
+/// Turns read from a file at once: so many that the hop to a blocking thread does not show.
+const READ: usize = 4;
 /// Bytes read at least, also beyond the memory that the connection may hold.
 const MIN_READ: usize = 16 * 1024;
 
@@ -188,7 +190,9 @@ impl<O: Outlet> Download<O> {
     async fn read_charge(&mut self, left: u64) -> Result<Charge, Abort> {
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         self.patience.restart();
-        let window = self.capacity(left.min(READ)).await?;
+        // The others have theirs while this one reads.
+        self.turn = 0;
+        let window = self.capacity(left.min(READ * O::TURN)).await?;
         let wanted = window.max(MIN_READ).min(left);
         loop {
             let memory = self.memory();
@@ -209,12 +213,12 @@ impl<O: Outlet> Download<O> {
     async fn push(&mut self, mut bytes: Bytes, mut charge: Charge, last: bool) -> Result<(), Abort> {
         self.patience.restart();
         while !bytes.is_empty() {
-            let count = self.capacity(bytes.len().min(TURN)).await?;
+            let count = self.capacity(bytes.len().min(O::TURN - self.turn)).await?;
             let (part, end) = (bytes.split_to(count), last && bytes.is_empty());
             self.queue(part, charge.split(count), end)?;
             self.patience.progress(count);
             self.turn += count;
-            if self.turn >= TURN {
+            if self.turn >= O::TURN {
                 self.turn = 0;
                 tokio::task::yield_now().await;
             }
@@ -256,6 +260,7 @@ impl<O: Outlet> Download<O> {
 
     /// Resolves when there is no use in waiting for the next piece.
     async fn watch(&mut self) -> Abort {
+        self.turn = 0;
         if let Err(abort) = self.drained().await {
             return abort;
         }

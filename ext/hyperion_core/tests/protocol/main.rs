@@ -31,3 +31,4 @@ mod timing;
 mod trailers;
 mod tunnels;
 mod uploads;
+mod writes;

@@ -219,6 +219,8 @@ impl Drop for ChuteEnd {
 }
 
 impl Outlet for ConnectionOutlet {
+    const TURN: usize = ROOM;
+
     fn server(&self) -> &Server {
         &self.shared.server
     }

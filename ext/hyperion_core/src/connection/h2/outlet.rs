@@ -11,6 +11,10 @@ use super::{SendBuf, Shared};
 use crate::body::{Charge, ConnectionMemory};
 use crate::service::Context as Server;
 use crate::stream::{Closed, Outlet, Queue};
+use crate::writer::GATHER;
+
+/// Of what is written at once, left to the heads of frames: some five, and more for a body that comes in small pieces.
+const HEADS: usize = 1024;
 
 pub(super) struct StreamOutlet {
     stream: SendStream<SendBuf>,
@@ -25,6 +29,8 @@ impl StreamOutlet {
 }
 
 impl Outlet for StreamOutlet {
+    const TURN: usize = GATHER - HEADS;
+
     fn server(&self) -> &Server {
         &self.shared.server
     }

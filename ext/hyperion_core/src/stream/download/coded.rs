@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::{Abort, Download, Outlet, TURN};
+use super::{Abort, Download, Outlet};
 use crate::body::{Charge, Chunk, ChunkedDecoder, Decoded, ResponseBody};
 
 const UNFINISHED: &str = "the body is chunked, and ends before its last chunk";
@@ -37,7 +37,8 @@ impl<O: Outlet> Download<O> {
         mut charge: Charge,
     ) -> Result<(), Abort> {
         loop {
-            let decoded = decoder.decode(bytes, TURN).map_err(|error| Abort::Malformed(error.to_string()))?;
+            let decoded =
+                decoder.decode(bytes, O::TURN).map_err(|error| Abort::Malformed(error.to_string()))?;
             // What follows the end is no part of the body.
             let Decoded::Data(data) = decoded else { return Ok(()) };
             let charge = charge.split(data.len());

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use super::{Abort, Download, MIN_READ, Outlet, TURN};
+use super::{Abort, Download, MIN_READ, Outlet};
 use crate::stream::tunnel::{Broken, Outbound, Piece, Tunnel};
 
 impl<O: Outlet> Download<O> {
@@ -30,7 +30,8 @@ impl<O: Outlet> Download<O> {
 
     async fn send_written(&mut self, written: &mut Outbound) -> Result<(), Abort> {
         loop {
-            let mut charge = self.memory().try_charge(TURN).unwrap_or_else(|| self.memory().charge(MIN_READ));
+            let mut charge =
+                self.memory().try_charge(O::TURN).unwrap_or_else(|| self.memory().charge(MIN_READ));
             match written.take(charge.bytes())? {
                 Piece::Data(bytes) => {
                     let charge = charge.split(bytes.len());
