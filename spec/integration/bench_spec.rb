@@ -4,7 +4,7 @@ require "json"
 require "shellwords"
 
 RSpec.describe "bench/" do
-  def bench(command, *arguments, within: 120)
+  def bench(command, *arguments, within: 300)
     ChildProcess.run(RbConfig.ruby, File.join(ServerProcess::ROOT, "bench", command), *arguments, within:)
   end
 

@@ -41,13 +41,14 @@ RSpec.describe "a restart" do
 
   it "finishes requests in flight, and refuses nobody meanwhile" do
     server = start_server(app:, tls: true, arguments: %w[-o localhost -p 0])
-    old = start(server.url("/"))
+    idle = RawConnection.open(server.port, tls: true)
     slow = Thread.new { start(server.url("/slow")) }
     server.wait_for(/at work/)
     server.signal(:USR2)
     server.wait_for(/restart \(SIGUSR2\)/)
-    # The old program may take some until it stops.
-    early = Thread.new { Enumerator.produce { start(server.url("/")) }.find { |answer| answer != old } }
+    # The old program takes no connection any more when it has told those that it has.
+    idle.wait_for_close
+    early = Thread.new { start(server.url("/")) }
     eventually("one waits for the new program") { queued?(server.port) }
     write_file("go", "")
     expect(slow.value[0]).to be < early.value[0]
