@@ -18,6 +18,16 @@ RSpec.describe Bench::Baseline do
       .to raise_error(Bench::Failure, "few: grown by more than 5 %")
   end
 
+  it "refuses only what has grown both times when it can be measured again" do
+    again = -> { { "few" => 106, "many" => 1000 } }
+    expect { baseline.check("few" => 200, "many" => 2000, &again) }
+      .to raise_error(Bench::Failure, "few: grown by more than 5 %")
+  end
+
+  it "measures nothing again that has not grown" do
+    expect { |again| baseline.check("few" => 105, &again) }.not_to yield_control
+  end
+
   it "refuses what it does not know" do
     expect { baseline.check("new" => 1) }.to raise_error(Bench::Failure, /no baseline of objects for new/)
   end
