@@ -120,7 +120,7 @@ async fn several_io_threads_serve_alike() {
     for _ in 0..10 {
         let mut client = served.client().await;
         clients.push(tokio::spawn(async move {
-            for number in 0..50 {
+            for number in 0..20 {
                 client.assert_usable(number * 2 + 1).await;
             }
         }));
