@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::peer::Peer;
 use crate::service::Context as Server;
-use crate::shutdown::{Permit, Phase};
+use crate::shutdown::Permit;
 use crate::writer::Blocked;
 pub(crate) use h1::{H1Reply, redirect, refuse_clear};
 pub use h1::{Hold, Stream, Taken, Taking};
@@ -58,7 +58,7 @@ async fn guess<T: AsyncRead + Unpin>(
     }
     let guess = tokio::select! {
         guess = tokio::time::timeout(server.config.timeouts.header, io.guess()) => guess,
-        () = permit.reached(Phase::Draining) => return None,
+        () = permit.greeted() => return None,
     };
     let guess = guess.ok()?.ok()??;
     Some((io, guess))

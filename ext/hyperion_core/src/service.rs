@@ -21,7 +21,7 @@ use crate::observe::Observer;
 use crate::peer::{Address, Peer, TlsSession};
 use crate::reactor::Reactor;
 use crate::report::{Event, Level};
-use crate::shutdown::{Drain, Permit, Phase};
+use crate::shutdown::{Drain, Permit};
 use crate::tls::Tls;
 use crate::writer::Watched;
 
@@ -103,7 +103,7 @@ impl Service {
             let greet = greet(Rewind::new(io), acceptor);
             let greeting = tokio::select! {
                 greeting = tokio::time::timeout(context.config.timeouts.tls_handshake, greet) => greeting,
-                () = permit.reached(Phase::Draining) => return None,
+                () = permit.greeted() => return None,
             };
             match greeting {
                 Ok(Ok(Greeting::Tls(stream))) => {

@@ -21,11 +21,17 @@ pub(crate) struct Drain(watch::Sender<Phase>);
 
 /// Held by a task that the stop waits for, and tells it how far the stop has come.
 #[derive(Clone, Debug)]
-pub(crate) struct Permit(watch::Receiver<Phase>);
+pub(crate) struct Permit {
+    phase: watch::Receiver<Phase>,
+    /// The stop had begun when it was given.
+    late: bool,
+}
 
 /// From the beginning of a stop to the end of conversations that have none: requests that are in flight may have
 /// something to say to them.
 pub(crate) const PARTING: Duration = Duration::from_secs(1);
+/// From the beginning of a stop to the end of handshakes that were on their way: a request may be right behind.
+const GREETING: Duration = Duration::from_millis(250);
 /// For what is dropped at [`Phase::Closing`] to go.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -35,7 +41,9 @@ impl Drain {
     }
 
     pub(crate) fn permit(&self) -> Permit {
-        Permit(self.0.subscribe())
+        let phase = self.0.subscribe();
+        let late = *phase.borrow() >= Phase::Draining;
+        Permit { phase, late }
     }
 
     /// Stops within `timeout`, and shortly after it drops what is left.
@@ -56,15 +64,24 @@ impl Permit {
         tokio::time::sleep(PARTING).await;
     }
 
+    /// Resolves when the stop has begun, and clients that had connected before could say what they want. To those who
+    /// come later nobody listens.
+    pub(crate) async fn greeted(&mut self) {
+        self.reached(Phase::Draining).await;
+        if !self.late {
+            tokio::time::sleep(GREETING).await;
+        }
+    }
+
     /// Whether the stop has come as far as `phase`.
     pub(crate) fn has_reached(&self, phase: Phase) -> bool {
-        *self.0.borrow() >= phase
+        *self.phase.borrow() >= phase
     }
 
     /// Resolves when the stop has come as far as `phase`.
     pub(crate) async fn reached(&mut self, phase: Phase) {
         // The sender is dropped only when the stop is over.
-        let _ = self.0.wait_for(|&reached| reached >= phase).await;
+        let _ = self.phase.wait_for(|&reached| reached >= phase).await;
     }
 }
 

@@ -145,7 +145,7 @@ where
             Ok(Err(error)) => { server.connection_failed(peer, &error); None }
             Err(_) => None,
         },
-        () = permit.reached(Phase::Draining) => None,
+        () = permit.greeted() => None,
     }
 }
 

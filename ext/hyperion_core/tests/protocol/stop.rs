@@ -71,6 +71,19 @@ async fn a_client_without_a_preface_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_has_connected_before_and_greets_now_is_served() {
+    let harness = harness();
+    let mut client = harness.raw_client();
+    tokio::task::yield_now().await;
+    let stop = begin_stop(&harness).await;
+    client.handshake(&[]).await;
+    client.request(1, &get("/")).await;
+    assert_eq!(client.response(1).await.status, 200);
+    client.rest().await;
+    assert!(stop.await.unwrap() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_in_flight_is_finished() {
     let mut harness = harness();
     let mut client = harness.client().await;
