@@ -2,6 +2,7 @@
 
 mod line;
 mod output;
+mod words;
 
 use std::fmt;
 use std::io;

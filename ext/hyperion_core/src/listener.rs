@@ -143,7 +143,10 @@ fn serve(
     let _task = match door {
         Door::Tls(tls) => tokio::spawn(hold(slot, service.serve_tls(socket, tls, remote, local))),
         Door::Clear => tokio::spawn(hold(slot, service.serve(socket, Peer { remote, local, tls: None }))),
-        Door::Redirect(port) => tokio::spawn(hold(slot, service.redirect(socket, *port))),
+        Door::Redirect(port) => {
+            let peer = Peer { remote, local, tls: None };
+            tokio::spawn(hold(slot, service.redirect(socket, *port, peer)))
+        }
     };
 }
 

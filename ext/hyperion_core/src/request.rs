@@ -1,5 +1,6 @@
 //! The head of a request, validated.
 
+mod asked;
 mod upgrade;
 mod validate;
 
@@ -12,7 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::peer::Peer;
 
-pub(crate) use validate::Malformed;
+pub(crate) use asked::Asked;
+pub(crate) use validate::{Malformed, is_target};
 
 /// The protocol a request came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// That of a connection without streams.
+    pub(crate) fn of_h1(version: Version) -> Self {
+        if version == Version::HTTP_10 { Protocol::Http10 } else { Protocol::Http11 }
+    }
+
     /// As in a request line.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,23 +70,40 @@ pub struct Request {
     pub received_at: Instant,
 }
 
+/// A head that is malformed.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) why: Malformed,
+    pub(crate) asked: Asked,
+}
+
+impl Rejected {
+    fn new(why: Malformed, method: Method, target: Option<http::uri::PathAndQuery>) -> Self {
+        Rejected { why, asked: Asked::Head(method, target) }
+    }
+}
+
 impl Request {
     /// Takes what h2 has decoded; the errors are those of RFC 9113, sections 8.2 and 8.3, that h2 leaves to us.
     pub(crate) fn from_h2(
         parts: http::request::Parts,
         stream_id: u32,
         peer: Arc<Peer>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, Rejected> {
         let http::request::Parts { mut method, uri, mut headers, extensions, .. } = parts;
-        validate::fields(&headers)?;
-        let content_length = validate::content_length(&headers)?;
-        let authority = validate::authority(uri.authority(), &headers)?;
+        let (content_length, authority) = match validate::h2_head(&uri, &headers) {
+            Ok(valid) => valid,
+            Err(why) => return Err(Rejected::new(why, method, uri.path_and_query().cloned())),
+        };
         headers.remove(HOST);
         let uri = uri.into_parts();
         let connect_protocol = extensions
             .get::<h2::ext::Protocol>()
             .map(|protocol| Bytes::copy_from_slice(protocol.as_str().as_bytes()));
-        let target = validate::target(&method, uri.path_and_query, connect_protocol.is_some())?;
+        let target = match validate::target(&method, uri.path_and_query, connect_protocol.is_some()) {
+            Ok(target) => target,
+            Err(why) => return Err(Rejected::new(why, method, None)),
+        };
         if connect_protocol.as_deref().is_some_and(upgrade::is_websocket) {
             method = Method::GET;
             upgrade::dress(&mut headers);
@@ -99,15 +123,20 @@ impl Request {
     }
 
     /// Takes what the parser of HTTP/1.1 has read; the errors are those of RFC 9112, section 3, that it leaves to us.
-    pub(crate) fn from_h1(parts: http::request::Parts, peer: Arc<Peer>) -> Result<Self, Malformed> {
+    pub(crate) fn from_h1(parts: http::request::Parts, peer: Arc<Peer>) -> Result<Self, Rejected> {
         let http::request::Parts { method, uri, mut headers, version, .. } = parts;
-        let protocol = if version == Version::HTTP_10 { Protocol::Http10 } else { Protocol::Http11 };
-        let content_length = validate::content_length(&headers)?;
-        let authority = validate::h1_authority(&method, &uri, &headers, protocol)?;
+        let protocol = Protocol::of_h1(version);
+        let (content_length, authority) = match validate::h1_head(&method, &uri, &headers, protocol) {
+            Ok(valid) => valid,
+            Err(why) => return Err(Rejected::new(why, method, uri.path_and_query().cloned())),
+        };
         headers.remove(HOST);
         // The body is handed on without it.
         headers.remove(TRANSFER_ENCODING);
-        let target = validate::h1_target(&method, uri)?;
+        let target = match validate::h1_target(&method, uri) {
+            Ok(target) => target,
+            Err(why) => return Err(Rejected::new(why, method, None)),
+        };
         Ok(Request {
             method,
             target,

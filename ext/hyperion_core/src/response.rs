@@ -8,7 +8,7 @@ mod responder;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::body::{Charge, ChunkedDecoder, ConnectionMemory, FileBody, ResponseBody};
@@ -19,10 +19,13 @@ pub use head::{Head, InvalidField};
 pub use hijacked::Hijacked;
 pub use record::Outcome;
 pub(crate) use record::{Answered, Record};
-pub(crate) use responder::{RETRY_SECONDS, Reply};
+pub(crate) use responder::Reply;
 pub use responder::{Responder, Upgrade};
 
 pub use crate::stream::tunnel::Failure;
+
+/// Seconds after which a client may try again that was refused for want of room.
+const RETRY_SECONDS: &[u8] = b"1";
 
 /// A response: its head, and where its body comes from.
 #[derive(Debug)]
@@ -123,6 +126,13 @@ impl Response {
         let mut head = Head::new(status);
         head.push(http::header::CONTENT_TYPE, b"text/plain").expect("a constant without control characters");
         Response { head, body: Payload::Full(Bytes::from_static(text.as_bytes()), memory.charge(text.len())) }
+    }
+
+    /// As [`Response::plain`], to a request beyond a cap.
+    pub(crate) fn busy(memory: &Arc<ConnectionMemory>) -> Self {
+        let mut response = Self::plain(StatusCode::SERVICE_UNAVAILABLE, memory);
+        response.head.push(RETRY_AFTER, RETRY_SECONDS).expect("a constant without control characters");
+        response
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::access_log::{End, Line};
 use crate::admission::{Admission, Gate};
 use crate::body::{Budgets, ConnectionMemory, SpillBudget};
 use crate::config::Config;
@@ -119,11 +120,16 @@ impl Service {
                 Ok(Ok(Greeting::Clear(io))) => {
                     context.handshake_failed(&remote, "the client speaks HTTP in the clear".into());
                     // Boxed, as it is rare.
-                    match local {
-                        Address::Tcp(local) if context.config.redirect_http => {
-                            Box::pin(connection::redirect(io, local.port(), &context)).await;
+                    match &local {
+                        Address::Tcp(address) if context.config.redirect_http => {
+                            let port = address.port();
+                            let peer = Peer { remote, local, tls: None };
+                            Box::pin(connection::redirect(io, port, peer, &context)).await;
                         }
-                        _ => Box::pin(connection::refuse_clear(io, &context)).await,
+                        _ => {
+                            let peer = Peer { remote, local, tls: None };
+                            Box::pin(connection::refuse_clear(io, peer, &context)).await;
+                        }
                     }
                 }
                 Ok(Err(error)) => context.handshake_failed(&remote, error.to_string()),
@@ -139,13 +145,13 @@ impl Service {
     }
 
     /// Answers one request in the clear by its https URL, at `port`.
-    pub(crate) fn redirect<T>(&self, io: T, port: u16) -> impl Future<Output = ()> + use<T>
+    pub(crate) fn redirect<T>(&self, io: T, port: u16, peer: Peer) -> impl Future<Output = ()> + use<T>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (context, permit) = (self.context().clone(), self.permit());
         self.clone().hold(Box::pin(async move {
-            connection::redirect(Rewind::new(io), port, &context).await;
+            connection::redirect(Rewind::new(io), port, peer, &context).await;
             drop(permit);
         }))
     }
@@ -238,6 +244,24 @@ impl Context {
     /// A request goes no further; `stream_id` is 0 for HTTP/1.1.
     pub(crate) fn reject(&self, peer: &Peer, stream_id: u32, reason: &str) {
         self.report(Level::Debug, &Event::RequestRejected { peer: &peer.remote, stream_id, reason });
+    }
+
+    /// Counts a malformed request.
+    pub(crate) fn count_rejected(&self) {
+        self.observer.metrics.add(Metric::RequestsRejected, 1);
+        self.handler.counted();
+    }
+
+    /// Counts a request that is turned away by status 503.
+    pub(crate) fn count_refused(&self) {
+        self.observer.metrics.add(Metric::H2StreamsRefused, 1);
+        self.handler.counted();
+    }
+
+    /// Counts the answer to a request that no exchange is made for, and writes its line.
+    pub(crate) fn turn_away(&self, end: End, line: impl FnOnce() -> Line) {
+        self.observer.turn_away(end, line);
+        self.handler.counted();
     }
 
     /// A connection ended in an error. A peer that hangs up is the course of things, and what it does wrong is its own

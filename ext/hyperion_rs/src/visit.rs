@@ -324,7 +324,7 @@ impl Visit<'_> {
             Outcome::Failed => {
                 self.ruby.exception_runtime_error().new_instance(("the response failed",))?.as_value()
             }
-            Outcome::Disconnected | Outcome::TimedOut => {
+            Outcome::Disconnected | Outcome::TimedOut | Outcome::Rejected | Outcome::Refused => {
                 let error =
                     Class::ClientDisconnected.error(self.ruby, "the client did not take the response");
                 errors::exception(&error)?

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::Method;
-use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::output::Output;
+use super::words::{Words, request_line};
 use crate::peer::{Address, Peer};
-use crate::request::{Protocol, Request};
+use crate::request::{Asked, Protocol, Request};
 use crate::response::Outcome;
 
 /// What a line looks like.
@@ -28,8 +28,7 @@ pub enum Format {
 /// What is known of a request from its beginning, and its end.
 #[derive(Debug)]
 pub(crate) struct Line {
-    method: Method,
-    target: PathAndQuery,
+    asked: Asked,
     protocol: Protocol,
     stream_id: u32,
     peer: Arc<Peer>,
@@ -63,8 +62,7 @@ const MONTHS: [&str; 12] =
 impl Line {
     pub(crate) fn new(request: &Request) -> Box<Self> {
         Box::new(Line {
-            method: request.method.clone(),
-            target: request.target.clone(),
+            asked: Asked::Head(request.method.clone(), Some(request.target.clone())),
             protocol: request.protocol,
             stream_id: request.stream_id,
             peer: request.peer.clone(),
@@ -73,8 +71,31 @@ impl Line {
         })
     }
 
+    /// Of what is no request, or none that is served; `since` then it is there.
+    pub(crate) fn refused(
+        asked: Asked,
+        protocol: Protocol,
+        stream_id: u32,
+        peer: Arc<Peer>,
+        since: Instant,
+    ) -> Self {
+        Line { asked, protocol, stream_id, peer, received_at: since, end: None }
+    }
+
     pub(crate) fn end(&mut self, end: End) {
         self.end = Some(end);
+    }
+}
+
+impl End {
+    /// With an answer that the application has no part in.
+    pub(crate) fn answered(at: Instant, status: StatusCode, bytes: usize, outcome: Outcome) -> Self {
+        End { at, status: Some(status.as_u16()), bytes: bytes as u64, queue_wait: None, outcome }
+    }
+
+    /// Without an answer.
+    pub(crate) fn reset(at: Instant, outcome: Outcome) -> Self {
+        End { at, status: None, bytes: 0, queue_wait: None, outcome }
     }
 }
 
@@ -108,12 +129,14 @@ impl Writer {
 
     fn json(&mut self, line: &Line, end: End, clock: Clock) -> io::Result<()> {
         let seconds = |duration: Duration| duration.as_micros() as f64 / 1e6;
+        let words = Words::of(&line.asked);
+        let (path, query) = words.path_and_query();
         let json = Json {
             time: Text(IsoTime(clock.time_of(end.at))),
             peer: Text(&line.peer.remote),
-            method: line.method.as_str(),
-            path: line.target.path(),
-            query: line.target.query(),
+            method: words.method.as_deref().map(Method::as_str),
+            path,
+            query,
             protocol: line.protocol.name(),
             status: end.status,
             bytes: end.bytes,
@@ -133,9 +156,9 @@ impl Writer {
             Address::Tcp(address) => write!(text, "{}", address.ip())?,
             unix @ Address::Unix(_) => write!(text, "{unix}")?,
         }
-        write!(text, " - - [{}] \"{} ", CommonTime(clock.time_of(end.at)), line.method)?;
-        escape(line.target.as_str(), text)?;
-        write!(text, " {}\" ", line.protocol.name())?;
+        write!(text, " - - [{}] \"", CommonTime(clock.time_of(end.at)))?;
+        request_line(&line.asked, line.protocol, text)?;
+        text.extend_from_slice(b"\" ");
         match end.status {
             Some(status) => write!(text, "{status}")?,
             None => text.push(b'-'),
@@ -154,8 +177,8 @@ impl Writer {
 struct Json<'a> {
     time: Text<IsoTime>,
     peer: Text<&'a Address>,
-    method: &'a str,
-    path: &'a str,
+    method: Option<&'a str>,
+    path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
     protocol: &'a str,
@@ -212,17 +235,6 @@ impl fmt::Display for CommonTime {
         write!(f, "{:02}/{month}/{:04}", date.day(), date.year())?;
         write!(f, ":{:02}:{:02}:{:02} +0000", time.hour(), time.minute(), time.second())
     }
-}
-
-/// What could end a field or a line, or is no printable ASCII, as `\xHH`.
-fn escape(target: &str, text: &mut Vec<u8>) -> io::Result<()> {
-    for byte in target.bytes() {
-        match byte {
-            b'"' | b'\\' | ..=b' ' | 0x7f.. => write!(text, "\\x{byte:02X}")?,
-            _ => text.push(byte),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -23,12 +23,15 @@ use http::StatusCode;
 use hyper::server::conn::http1::{Builder, Connection};
 use hyper::service::{HttpService, service_fn};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
-use super::linger::{Linger, linger};
+use super::linger::{Linger, linger, say};
+use crate::access_log;
 use crate::body::ConnectionMemory;
 use crate::config::Config;
-use crate::metrics::Metric;
 use crate::peer::Peer;
+use crate::request::{Asked, Protocol};
+use crate::response::Outcome;
 use crate::service::Context as Server;
 use crate::shutdown::{Permit, Phase};
 use crate::writer::Blocked;
@@ -164,6 +167,8 @@ where
             // hyper has answered 400: the target is none.
             Poll::Ready(Err(error)) if error.is_parse() => {
                 shared.reject(&error.to_string());
+                let end = answered(StatusCode::BAD_REQUEST, 0, Outcome::Sent);
+                shared.turn_away(Asked::Nothing, end.at, end);
                 Poll::Ready(End::Finished)
             }
             Poll::Ready(Err(error)) => {
@@ -189,8 +194,14 @@ fn watch<T: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<End> {
     if let Some(refusal) = link.inlet.refusal() {
-        let too_late = !link.inlet.is_in_head() && shared.line.is_answering();
-        return Poll::Ready(if too_late { End::Dropped } else { End::Refused(refusal) });
+        let is_in_body = !link.inlet.is_in_head();
+        if is_in_body && shared.line.is_answering() {
+            return Poll::Ready(End::Dropped);
+        }
+        if is_in_body {
+            shared.line.refuse(refusal);
+        }
+        return Poll::Ready(End::Refused(refusal));
     }
     if link.poll_gone(cx).is_ready() {
         return Poll::Ready(End::Dropped);
@@ -218,17 +229,32 @@ async fn finish<T: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<T>, end: End,
         // A client that is still sending may not have seen the response yet.
         End::Finished if shared.line.is_uploading() => linger(&mut link.wire, Linger::Upload).await,
         End::Finished | End::Idle => linger(&mut link.wire, Linger::Brief).await,
-        End::Refused(refusal) => {
-            shared.reject(refusal.reason);
-            link.wire.enqueue(&refusal.to_bytes(shared.server.config.server_header.as_ref()));
-            linger(&mut link.wire, Linger::Brief).await;
-        }
+        // Boxed, as it is rare.
+        End::Refused(refusal) => Box::pin(refuse(link, refusal, shared)).await,
         // What was written of the response before is on its way.
         End::Cut => {
             let _ = tokio::time::timeout(shared.server.config.timeouts.write, link.wire.flush()).await;
         }
         End::Dropped | End::Taken(..) => {}
     }
+}
+
+async fn refuse<T: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<T>, refusal: Refusal, shared: &Shared) {
+    shared.reject(refusal.reason);
+    let (asked, since) = (link.inlet.asked(), link.inlet.head_since().into_std());
+    let bytes = refusal.to_bytes(shared.server.config.server_header.as_ref());
+    let outcome = say(&mut link.wire, &bytes).await;
+    // The body of a request is a part of it, which has its line.
+    if link.inlet.is_in_head() {
+        shared.turn_away(asked, since, answered(refusal.status, refusal.text().len(), outcome));
+    }
+    linger(&mut link.wire, Linger::Brief).await;
+}
+
+/// An answer, as of now.
+fn answered(status: StatusCode, bytes: usize, outcome: Outcome) -> access_log::End {
+    let bytes = if outcome == Outcome::Sent { bytes } else { 0 };
+    access_log::End::answered(Instant::now().into_std(), status, bytes, outcome)
 }
 
 /// Writes what was sent before a takeover; false when that is not to be done.
@@ -256,9 +282,15 @@ fn get_mut<T>(link: &mut Mutex<Link<T>>) -> &mut Link<T> {
 impl Shared {
     /// A request is malformed.
     fn reject(&self, reason: &str) {
-        self.server.observer.metrics.add(Metric::RequestsRejected, 1);
-        self.server.handler.counted();
+        self.server.count_rejected();
         self.server.reject(&self.peer, 0, reason);
+    }
+
+    /// A request is answered that no exchange was made for.
+    fn turn_away(&self, asked: Asked, since: std::time::Instant, end: access_log::End) {
+        self.server.turn_away(end, || {
+            access_log::Line::refused(asked, Protocol::Http11, 0, self.peer.clone(), since)
+        });
     }
 
     fn is_draining(&self) -> bool {

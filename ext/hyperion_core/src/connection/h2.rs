@@ -9,6 +9,7 @@ mod gate;
 mod huffman;
 mod outflow;
 mod outlet;
+mod refusals;
 mod reply;
 mod send_buf;
 mod table;
@@ -26,13 +27,13 @@ use http::{Method, Request as HttpRequest, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
+use crate::access_log::End;
 use crate::body::{Budgets, ConnectionMemory, RequestBody};
 use crate::config::{Config, Http2, MAX_WINDOW_SIZE};
 use crate::handler::Exchange;
-use crate::limits::Rate;
 use crate::peer::Peer;
-use crate::request::{Malformed, Request};
-use crate::response::{Record, Reply, Responder};
+use crate::request::{Asked, Malformed, Rejected, Request};
+use crate::response::{Outcome, Record, Reply, Responder};
 use crate::service::Context as Server;
 use crate::shutdown::{PARTING, Permit, Phase};
 use crate::timing::Progress;
@@ -40,6 +41,7 @@ use crate::writer::{Blocked, Wire};
 use clock::{Clock, Verdict};
 use cork::Cork;
 use gate::FrameGate;
+use refusals::Refusals;
 pub(crate) use reply::{Connect, Control, H2Reply};
 use send_buf::SendBuf;
 use tap::Tap;
@@ -122,8 +124,7 @@ async fn converse<T>(
     let memory = ConnectionMemory::new(server.config.buffers.max_pending);
     let clock = Clock::new(&server.config.timeouts, blocked, traffic.clone());
     let shared = Arc::new(Shared { server, peer, memory, traffic, draining: Semaphore::new(0) });
-    let rejections = Rate::new(REJECTION_RATE.0, REJECTION_RATE.1);
-    let mut driver = Driver { connection, wire, clock, shared, rejections };
+    let mut driver = Driver { connection, wire, clock, shared, refusals: Refusals::default() };
     driver.run(permit).await;
 }
 
@@ -184,12 +185,13 @@ struct Driver<'a, T> {
     wire: Cork<'a, T>,
     clock: Clock,
     shared: Arc<Shared>,
-    rejections: Rate,
+    refusals: Refusals,
 }
 
 impl<T> Drop for Driver<'_, T> {
     /// Also when the task of the connection is aborted.
     fn drop(&mut self) {
+        self.refusals.settle(&self.shared);
         self.shared.traffic.closed();
     }
 }
@@ -228,6 +230,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<'_, T> {
                     if let Poll::Ready(Err(error)) = self.wire.poll_pull(cx) {
                         return self.fail(&error);
                     }
+                    self.refusals.settle(&self.shared);
                     match self.clock.poll(cx, self.connection.has_streams()) {
                         Verdict::Wait => return Poll::Pending,
                         Verdict::GoAway(reason) => self.connection.abrupt_shutdown(reason),
@@ -247,27 +250,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<'_, T> {
     fn accept(&mut self, request: HttpRequest<RecvStream>, mut reply: SendResponse<SendBuf>) {
         let shared = &self.shared;
         let stream_id = reply.stream_id().as_u32();
+        self.refusals.pass(stream_id, shared);
         let (parts, body) = request.into_parts();
-        let request = if shared.traffic.is_malformed(stream_id, Part::Head) {
-            Err(Malformed::Field)
-        } else if shared.traffic.is_malformed(stream_id, Part::Target) {
-            Err(Malformed::Target)
-        } else {
-            Request::from_h2(parts, stream_id, shared.peer.clone())
+        let request = match shared.traffic.head_flaw(stream_id) {
+            None => Request::from_h2(parts, stream_id, shared.peer.clone()),
+            Some(flaw) => Err(rejected(flaw, parts)),
         };
         let request = match request {
             Ok(request) => Arc::new(request),
-            Err(malformed) => {
-                reply::refuse(&mut reply, malformed);
-                if malformed != Malformed::Target && !self.rejections.allow(1) {
-                    shared.traffic.violate(Reason::ENHANCE_YOUR_CALM);
-                }
-                return shared.reject(stream_id, &malformed.to_string());
-            }
+            Err(rejected) => return self.refusals.reject(&mut reply, rejected, shared),
         };
         let Some(slot) = shared.server.gate.admission().admit() else {
+            shared.reject(stream_id, "max_in_flight is reached");
             reply.send_reset(Reason::REFUSED_STREAM);
-            return shared.reject(stream_id, "max_in_flight is reached");
+            let asked = Asked::Head(request.method.clone(), Some(request.target.clone()));
+            return shared.turn_away(stream_id, asked, End::reset(request.received_at, Outcome::Refused));
         };
         let record = Record::new(shared.server.clone(), slot, &request);
         let reply = H2Reply::new(reply, &request, shared.clone());
@@ -296,6 +293,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<'_, T> {
         } else {
             uploads::pass_on(request, body, responder, shared);
         }
+    }
+}
+
+/// A head in which the gate has found something.
+fn rejected(flaw: Part, parts: http::request::Parts) -> Rejected {
+    let http::request::Parts { method, uri, .. } = parts;
+    let path = uri.into_parts().path_and_query;
+    match flaw {
+        Part::Target => Rejected { why: Malformed::Target, asked: Asked::Head(method, None) },
+        Part::Fields => Rejected { why: Malformed::Field, asked: Asked::Head(method, path) },
+        Part::Pseudo | Part::Trailers => Rejected { why: Malformed::Field, asked: Asked::Nothing },
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::response::Outcome;
 use crate::writer::{Gate, Wire};
 
 /// How long, and how much, a peer may go on sending to a connection that is over.
@@ -29,6 +30,16 @@ impl Linger {
             Linger::Brief => 1024 * 1024,
             Linger::Upload => 64 * 1024 * 1024,
         }
+    }
+}
+
+/// Writes the last words.
+pub(crate) async fn say<T: AsyncWrite + Unpin, G: Gate>(wire: &mut Wire<T, G>, words: &[u8]) -> Outcome {
+    wire.enqueue(words);
+    match tokio::time::timeout(Linger::Brief.timeout(), wire.flush()).await {
+        Ok(Ok(())) => Outcome::Sent,
+        Ok(Err(_)) => Outcome::Disconnected,
+        Err(_) => Outcome::TimedOut,
     }
 }
 

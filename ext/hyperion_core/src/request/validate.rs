@@ -36,15 +36,40 @@ pub(crate) enum Malformed {
     Path,
 }
 
+/// What has to be right of a head over HTTP/2, besides its target: the length of the body, and the authority.
+pub(super) fn h2_head(uri: &Uri, headers: &HeaderMap) -> Result<(Option<u64>, HeaderValue), Malformed> {
+    fields(headers)?;
+    Ok((content_length(headers)?, authority(uri.authority(), headers)?))
+}
+
+/// As [`h2_head`], over HTTP/1.1.
+pub(super) fn h1_head(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    protocol: Protocol,
+) -> Result<(Option<u64>, HeaderValue), Malformed> {
+    Ok((content_length(headers)?, h1_authority(method, uri, headers, protocol)?))
+}
+
+/// What the `http` crate bears in a target of bytes that should be percent-encoded (RFC 3986, section 2).
+pub(crate) fn is_target(value: &[u8]) -> bool {
+    if memchr::memchr3(b'<', b'>', b'`', value).is_none() {
+        return true;
+    }
+    let (path, query) = value.split_at(memchr::memchr(b'?', value).unwrap_or(value.len()));
+    !path.iter().any(|byte| b"<>`".contains(byte)) && !query.contains(&b'<')
+}
+
 /// RFC 9113, section 8.2.1: no value starts or ends with a space or a tab.
-pub(super) fn fields(headers: &HeaderMap) -> Result<(), Malformed> {
+fn fields(headers: &HeaderMap) -> Result<(), Malformed> {
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let padded = |value: &HeaderValue| blank(value.as_bytes().first()) || blank(value.as_bytes().last());
     if headers.values().any(padded) { Err(Malformed::Padding) } else { Ok(()) }
 }
 
 /// RFC 9110, section 8.6: one field line of digits.
-pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let length = number(value.as_bytes()).filter(|_| values.next().is_none());
@@ -52,7 +77,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malform
 }
 
 /// RFC 9113, section 8.3.1: `:authority`, else one `host`; both only when equal; no user information.
-pub(super) fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Result<HeaderValue, Malformed> {
+fn authority(pseudo: Option<&Authority>, headers: &HeaderMap) -> Result<HeaderValue, Malformed> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -108,7 +133,7 @@ fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 wants one `host`; the authority of an absolute target wins over it.
-pub(super) fn h1_authority(
+fn h1_authority(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,

@@ -22,10 +22,14 @@ pub enum Outcome {
     Sent,
     /// The client reset the stream or the connection is gone.
     Disconnected,
-    /// The client took nothing within `write_timeout`.
+    /// The client took nothing within `write_timeout`, or sent nothing of the body within `body_timeout`.
     TimedOut,
     /// The application, or a file it wanted sent, failed after the head.
     Failed,
+    /// The request was malformed, and its stream reset.
+    Rejected,
+    /// The request was beyond a cap, and its stream reset: the client may send it again.
+    Refused,
 }
 
 pub(super) type OnFinish = Box<dyn FnOnce(Outcome) + Send>;
@@ -38,6 +42,8 @@ impl Outcome {
             Outcome::Disconnected => "disconnected",
             Outcome::TimedOut => "timed_out",
             Outcome::Failed => "failed",
+            Outcome::Rejected => "rejected",
+            Outcome::Refused => "refused",
         }
     }
 }
@@ -45,7 +51,7 @@ impl Outcome {
 /// What lives as long as a request does; its end is reported when it is dropped.
 pub(crate) struct Record {
     server: Arc<Context>,
-    _slot: Slot,
+    _slot: Option<Slot>,
     admitted: Admitted,
     received_at: Instant,
     queued_at: Instant,
@@ -98,7 +104,7 @@ impl Record {
         let line = server.observer.access_log.is_some().then(|| Line::new(request));
         let mut record = Box::new(Record {
             server,
-            _slot: slot,
+            _slot: Some(slot),
             admitted: Admitted::Later,
             received_at: request.received_at,
             queued_at: request.received_at,
@@ -118,6 +124,28 @@ impl Record {
         record
     }
 
+    /// Of a request that is answered instead of being served.
+    pub(crate) fn of_refused(server: Arc<Context>, line: impl FnOnce(Instant) -> Line) -> Box<Self> {
+        let now = Instant::now();
+        let line = server.observer.access_log.is_some().then(|| Box::new(line(now)));
+        Box::new(Record {
+            server,
+            _slot: None,
+            admitted: Admitted::No,
+            received_at: now,
+            queued_at: now,
+            queue_wait: None,
+            line,
+            request: None,
+            status: None,
+            bytes: 0,
+            outcome: Outcome::Disconnected,
+            on_finish: None,
+            answered: None,
+            held: None,
+        })
+    }
+
     /// The request is of no use any more.
     pub(crate) fn release_request(&mut self) {
         self.request = None;
@@ -134,7 +162,6 @@ impl Record {
         self.server.handler.counted();
     }
 
-    /// The frame that tells the client so is counted as it is sent.
     pub(super) fn refuse(&mut self) {
         self.admitted = Admitted::No;
     }
@@ -183,6 +210,13 @@ impl Record {
         self.bytes += bytes;
     }
 
+    /// The connection itself has answered, with a body of so many bytes.
+    pub(crate) fn answered(&mut self, status: StatusCode, bytes: usize) {
+        self.begin(status);
+        self.sent(bytes as u64);
+        self.end(Outcome::Sent);
+    }
+
     /// The response ends like this.
     pub(crate) fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
@@ -209,6 +243,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let now = Instant::now();
         match self.admitted {
             Admitted::No => {}
             // The client was faster than the decision.
@@ -216,10 +251,9 @@ impl Drop for Record {
             Admitted::Yes => self.metrics().add(Metric::RequestsInFlight, -1),
         }
         if !matches!(self.admitted, Admitted::No) {
-            let now = Instant::now();
             self.metrics().observe(Timer::RequestDuration, now.saturating_duration_since(self.received_at));
-            self.log(now);
         }
+        self.log(now);
         if let Some(on_finish) = self.on_finish.take() {
             on_finish(self.outcome);
         }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::Reason;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 
 use super::{Answered, Failure, Head, Hijacked, Outcome, Payload, Record, Response};
 use crate::body::{BodySender, Budgets, Claim, FileBody, Incoming, ResponseBody, outgoing};
@@ -23,9 +22,6 @@ pub enum Upgrade {
     /// `upgrade` of HTTP/1.1 (RFC 9110, section 7.8): status 101, and nothing else.
     Switch,
 }
-
-/// Seconds after which a client may try again that was refused for want of room.
-pub(crate) const RETRY_SECONDS: &str = "1";
 
 /// Where a response goes, by protocol.
 #[derive(Debug)]
@@ -200,28 +196,27 @@ impl Responder {
             record.refuse();
         }
         match &self.pending {
-            Some((Reply::H1(_), _)) => {
-                let mut response = self.plain(StatusCode::SERVICE_UNAVAILABLE);
-                response
-                    .head
-                    .push(RETRY_AFTER, RETRY_SECONDS.as_bytes())
-                    .expect("a constant without control characters");
+            Some((Reply::H1(_), record)) => {
+                record.server().count_refused();
+                let response = Response::busy(&self.budgets.connection);
                 self.respond(response);
             }
+            // Counted when the frame is sent.
             Some((Reply::H2(reply), _)) => {
                 reply.leave_report();
-                self.reset(Reason::REFUSED_STREAM);
+                self.reset(Reason::REFUSED_STREAM, Outcome::Refused);
             }
             None => {}
         }
     }
 
     /// Ends the stream, or the connection of HTTP/1.1, without a response.
-    pub(crate) fn reset(mut self, reason: Reason) {
-        match self.pending.take() {
-            Some((Reply::H1(reply), _record)) => reply.reset(),
-            Some((Reply::H2(reply), _record)) => reply.reset(reason),
-            None => {}
+    pub(crate) fn reset(mut self, reason: Reason, outcome: Outcome) {
+        let Some((reply, mut record)) = self.pending.take() else { return };
+        record.end(outcome);
+        match reply {
+            Reply::H1(reply) => reply.reset(),
+            Reply::H2(reply) => reply.reset(reason),
         }
     }
 

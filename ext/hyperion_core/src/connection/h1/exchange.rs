@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use hyper::body::{Body, Incoming as HyperBody};
 use hyper::ext::ReasonPhrase;
@@ -15,12 +15,12 @@ use thiserror::Error;
 use super::Shared;
 use super::line::{Answer, H1Reply, Line};
 use super::outlet::{OutgoingBody, Piece, chute};
+use crate::access_log;
 use crate::body::{BodyError, RequestBody, incoming};
 use crate::handler::Exchange;
-use crate::metrics::Metric;
 use crate::report::{Event, Level};
-use crate::request::Request;
-use crate::response::{Answered, Head, Outcome, Payload, RETRY_SECONDS, Record, Reply, Responder, Response};
+use crate::request::{Asked, Protocol, Rejected, Request};
+use crate::response::{Answered, Outcome, Payload, Record, Reply, Responder, Response};
 use crate::stream::{Download, Refusal, Source, Upload};
 
 type HyperRequest = hyper::Request<HyperBody>;
@@ -44,20 +44,21 @@ pub(super) async fn serve(request: HyperRequest, shared: Arc<Shared>) -> Result<
     let (parts, body) = request.into_parts();
     let facts = Facts::of(&parts);
     shared.line.begin(!body.is_end_stream());
+    let protocol = Protocol::of_h1(parts.version);
     let request = match Request::from_h1(parts, shared.peer.clone()) {
         Ok(request) => Arc::new(request),
-        Err(malformed) => {
-            shared.reject(&malformed.to_string());
-            return Ok(refusal(&shared, StatusCode::BAD_REQUEST));
+        Err(Rejected { why, asked }) => {
+            shared.reject(&why.to_string());
+            let mut response = Response::plain(StatusCode::BAD_REQUEST, &shared.memory);
+            response.head.push(CONNECTION, b"close").expect("a constant without control characters");
+            return Ok(refuse(response, asked, protocol, &facts, &shared));
         }
     };
     let Some(slot) = shared.server.gate.admission().admit() else {
-        shared.server.observer.metrics.add(Metric::H2StreamsRefused, 1);
-        shared.server.handler.counted();
+        shared.server.count_refused();
         shared.server.reject(&shared.peer, 0, "max_in_flight is reached");
-        let mut response = refusal(&shared, StatusCode::SERVICE_UNAVAILABLE);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
-        return Ok(response);
+        let asked = Asked::Head(request.method.clone(), Some(request.target.clone()));
+        return Ok(refuse(Response::busy(&shared.memory), asked, protocol, &facts, &shared));
     };
     let reply = H1Reply::new(shared.line.clone(), &request);
     let record = Record::new(shared.server.clone(), slot, &request);
@@ -110,7 +111,9 @@ async fn collect(
         }
         Err(Refusal::Body(BodyError::TooLarge)) => responder.respond_plain(StatusCode::PAYLOAD_TOO_LARGE),
         Err(Refusal::Body(BodyError::TimedOut)) => responder.respond_plain(StatusCode::REQUEST_TIMEOUT),
-        Err(Refusal::Body(BodyError::Disconnected) | Refusal::Malformed) => responder.reset(Reason::CANCEL),
+        Err(Refusal::Body(BodyError::Disconnected) | Refusal::Malformed) => {
+            responder.reset(Reason::CANCEL, Outcome::Disconnected);
+        }
         Err(Refusal::Storage(error)) => {
             let event = Event::BodyFailed { stream_id: 0, reason: error.to_string() };
             shared.server.report(Level::Error, &event);
@@ -266,21 +269,15 @@ fn final_response(response: Response, shared: &Shared) -> Response {
     Response::plain(StatusCode::INTERNAL_SERVER_ERROR, &shared.memory)
 }
 
-/// A response of ours, before there is an exchange. What the client still sends is not read.
-fn refusal(shared: &Arc<Shared>, status: StatusCode) -> HyperResponse {
-    let mut head = Head::new(status);
-    let text = status.canonical_reason().unwrap_or("");
-    head.push(CONTENT_TYPE, b"text/plain").expect("a constant without control characters");
-    let charge = shared.memory.charge(text.len());
-    let (status, mut fields) =
-        head.into_response(shared.server.config.server_header.as_ref(), Some(text.len() as u64));
-    if shared.line.is_uploading() || shared.is_draining() || status == StatusCode::BAD_REQUEST {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    let piece = Piece::own(Bytes::from_static(text.as_bytes()), charge);
-    let mut response = hyper::Response::new(OutgoingBody::Whole(Some(piece)));
-    *response.status_mut() = status;
-    *response.headers_mut() = fields;
-    shared.line.begin_answer();
-    response
+/// Answers instead of the application. What the client still sends is not read.
+fn refuse(
+    response: Response,
+    asked: Asked,
+    protocol: Protocol,
+    facts: &Facts,
+    shared: &Arc<Shared>,
+) -> HyperResponse {
+    let line = |since| access_log::Line::refused(asked, protocol, 0, shared.peer.clone(), since);
+    let record = Record::of_refused(shared.server.clone(), line);
+    compose(response, record, facts, shared)
 }

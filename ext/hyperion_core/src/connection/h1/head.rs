@@ -5,6 +5,7 @@ use http::StatusCode;
 use memchr::memchr;
 
 use super::refusal::Refusal;
+use crate::request;
 
 /// Bytes of a request line.
 pub(super) const MAX_REQUEST_LINE: usize = 16 * 1024;
@@ -14,6 +15,7 @@ pub(super) const MAX_FIELDS: usize = 100;
 const BARE_LF: Refusal = Refusal::bad_request("a line ends without CR");
 const CONTROL: Refusal = Refusal::bad_request("a line has a byte that none may have");
 const REQUEST_LINE: Refusal = Refusal::bad_request("the request line is malformed");
+const TARGET: Refusal = Refusal::bad_request("the target of the request line is none");
 const FIELD_NAME: Refusal = Refusal::bad_request("a field name is malformed");
 const OBS_FOLD: Refusal = Refusal::bad_request("a field line is folded");
 const CONTENT_LENGTH: Refusal = Refusal::bad_request("content-length is not one number");
@@ -127,6 +129,9 @@ impl HeadScanner {
         }
         if target.is_empty() || !target.iter().all(is_target) {
             return Err(REQUEST_LINE);
+        }
+        if !request::is_target(target) || (!target.is_ascii() && std::str::from_utf8(target).is_err()) {
+            return Err(TARGET);
         }
         match version {
             b"HTTP/1.1" => {}
@@ -283,6 +288,15 @@ mod tests {
         );
         assert_eq!(scan(b"GET / HTTP/2.0\r\n\r\n"), Err(VERSION));
         assert_eq!(scan(b"\r\nGET / HTTP/1.0\r\n\r\n"), Ok(Some((20, Framing::Empty))));
+    }
+
+    #[test]
+    fn a_target_has_none_of_the_bytes_that_belong_to_others() {
+        for target in ["/<", "/>", "/`", "/a?<", "http://a/<"] {
+            assert_eq!(scan(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes()), Err(TARGET), "{target:?}");
+        }
+        assert_eq!(scan(b"GET /\xe9 HTTP/1.1\r\n\r\n"), Err(TARGET));
+        assert!(scan(b"GET /{\"|}?a=>` HTTP/1.1\r\n\r\n").is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::chunked::ChunkScanner;
 use super::head::{Framing, HeadScanner};
 use super::refusal::Refusal;
+use crate::request::Asked;
 
 /// Bytes read at once while a head is awaited: most fit, and an idle connection holds no more.
 const HEAD_READ: usize = 2 * 1024;
@@ -183,6 +184,19 @@ impl Inlet {
 
     pub(super) fn is_in_head(&self) -> bool {
         matches!(self.stage, Stage::Head { .. })
+    }
+
+    /// What the head asks for that is there, or a part of which; to be asked before it passes.
+    pub(super) fn asked(&self) -> Asked {
+        Asked::by_line(&self.buffer)
+    }
+
+    /// Since when a part of a head is there.
+    pub(super) fn head_since(&self) -> Instant {
+        match self.stage {
+            Stage::Head { since: Some(since), .. } => since,
+            _ => Instant::now(),
+        }
     }
 
     pub(super) fn refusal(&self) -> Option<Refusal> {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::BytesMut;
 use http::{HeaderMap, Method, StatusCode};
 
+use super::refusal::Refusal;
 use super::takeover::TakeOver;
 use crate::request::{Protocol, Request};
 use crate::response::{Head, Record, Response};
@@ -31,6 +32,8 @@ struct State {
     answer: Option<Answer>,
     interim: BytesMut,
     gone: bool,
+    /// What the connection has answered by itself, because of the body.
+    refusal: Option<Refusal>,
     waker: Option<Waker>,
 }
 
@@ -81,10 +84,15 @@ impl Line {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.gone = true;
-        let answer = state.answer.take();
+        let (answer, refusal) = (state.answer.take(), state.refusal);
         drop(state);
         // Its end may be reported to somebody who comes back here.
-        drop(answer);
+        forget(answer, refusal);
+    }
+
+    /// The connection answers the present request by itself, in the middle of its body.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        self.lock().refusal = Some(refusal);
     }
 
     /// A request begins, whose body is still to come.
@@ -121,8 +129,9 @@ impl Line {
         let waker = {
             let mut state = self.lock();
             if state.gone {
+                let refusal = state.refusal;
                 drop(state);
-                return drop(answer);
+                return forget(Some(answer), refusal);
             }
             state.answer = Some(answer);
             state.waker.clone()
@@ -156,6 +165,13 @@ impl Line {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets an answer go that comes too late, perhaps behind another one.
+fn forget(answer: Option<Answer>, refusal: Option<Refusal>) {
+    if let (Some(Answer::Response(_, mut record)), Some(refusal)) = (answer, refusal) {
+        record.answered(refusal.status, refusal.text().len());
     }
 }
 

@@ -36,8 +36,6 @@ enum Owner {
     Response(Box<Record>, Arc<Line>),
     /// The task that sends the body.
     Task(Arc<Queue>),
-    /// The connection itself, which ends with it.
-    Nobody,
 }
 
 /// What the encoder gets.
@@ -96,11 +94,6 @@ impl Piece {
     pub(super) fn whole(bytes: Bytes, charge: Charge, record: Box<Record>, line: Arc<Line>) -> Self {
         Piece { bytes, _charge: charge, owner: Owner::Response(record, line) }
     }
-
-    /// A body of ours.
-    pub(super) fn own(bytes: Bytes, charge: Charge) -> Self {
-        Piece { bytes, _charge: charge, owner: Owner::Nobody }
-    }
 }
 
 impl Buf for Piece {
@@ -117,7 +110,6 @@ impl Buf for Piece {
         match &mut self.owner {
             Owner::Response(record, _) => record.sent(count as u64),
             Owner::Task(queue) => queue.written(count),
-            Owner::Nobody => {}
         }
     }
 }

@@ -1,5 +1,7 @@
 //! HTTP in the clear where there is to be none: the client is told where to go instead.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::uri::{Authority, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,22 +11,25 @@ use super::head::split_field;
 use super::inlet::{Awaited, Step};
 use super::link::Link;
 use super::refusal::{Refusal, answer};
-use super::{Linger, SLOW_HEAD, linger};
+use super::{Linger, SLOW_HEAD, answered, linger, say};
+use crate::access_log;
 use crate::connection::Rewind;
+use crate::peer::Peer;
+use crate::request::Protocol;
 use crate::service::Context as Server;
 use crate::writer::Blocked;
 
 const NO_HOST: Refusal = Refusal::bad_request("the request does not say to which host it goes");
+const PLAIN: [(&str, &str); 1] = [("content-type", "text/plain")];
 const HTTPS_PORT: u16 = 443;
 /// What is said to a client that takes a port with TLS for one without.
 const WRONG_PORT: &str = "This port speaks TLS: use https.\n";
 
 /// Answers one request by its https URL, at `port`.
-pub(crate) async fn redirect<T>(io: Rewind<T>, port: u16, server: &Server)
+pub(crate) async fn redirect<T>(io: Rewind<T>, port: u16, peer: Peer, server: &Server)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let name = server.config.server_header.as_ref();
     let (io, first) = io.into_parts();
     let mut link = Link::new(io, first, server.config.http2.max_header_list_size as usize, Blocked::new());
     let read = timeout(server.config.timeouts.header, read_head(&mut link)).await;
@@ -34,24 +39,46 @@ where
         // Gone, or without a word.
         Ok(None) | Err(_) => return,
     };
-    let bytes = match location {
-        Ok(location) => answer(StatusCode::PERMANENT_REDIRECT, name, &[("location", &location)], ""),
-        Err(refusal) => refusal.to_bytes(name),
-    };
-    link.wire.enqueue(&bytes);
-    linger(&mut link.wire, Linger::Brief).await;
+    match location {
+        Ok(location) => {
+            let fields = [("location", &*location)];
+            conclude(&mut link, StatusCode::PERMANENT_REDIRECT, &fields, "", peer, server).await;
+        }
+        Err(refusal) => {
+            server.count_rejected();
+            conclude(&mut link, refusal.status, &PLAIN, refusal.text(), peer, server).await;
+        }
+    }
 }
 
 /// Tells a client that it has taken a port with TLS for one without.
-pub(crate) async fn refuse_clear<T>(io: Rewind<T>, server: &Server)
+pub(crate) async fn refuse_clear<T>(io: Rewind<T>, peer: Peer, server: &Server)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let (io, first) = io.into_parts();
     let mut link = Link::new(io, first, 0, Blocked::new());
-    let fields = [("content-type", "text/plain")];
-    let name = server.config.server_header.as_ref();
-    link.wire.enqueue(&answer(StatusCode::BAD_REQUEST, name, &fields, WRONG_PORT));
+    server.count_rejected();
+    conclude(&mut link, StatusCode::BAD_REQUEST, &PLAIN, WRONG_PORT, peer, server).await;
+}
+
+/// Answers, and ends the connection.
+async fn conclude<T>(
+    link: &mut Link<T>,
+    status: StatusCode,
+    fields: &[(&str, &str)],
+    body: &str,
+    peer: Peer,
+    server: &Server,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let (asked, since) = (link.inlet.asked(), link.inlet.head_since().into_std());
+    let bytes = answer(status, server.config.server_header.as_ref(), fields, body);
+    let outcome = say(&mut link.wire, &bytes).await;
+    server.turn_away(answered(status, body.len(), outcome), || {
+        access_log::Line::refused(asked, Protocol::Http11, 0, Arc::new(peer), since)
+    });
     linger(&mut link.wire, Linger::Brief).await;
 }
 

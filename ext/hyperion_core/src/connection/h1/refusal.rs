@@ -23,10 +23,14 @@ impl Refusal {
         Refusal { status: StatusCode::BAD_REQUEST, reason }
     }
 
+    /// The body of the response.
+    pub(super) fn text(self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("")
+    }
+
     /// The response as it goes over the wire.
     pub(super) fn to_bytes(self, server: Option<&HeaderValue>) -> Bytes {
-        let text = self.status.canonical_reason().unwrap_or("");
-        answer(self.status, server, &[("content-type", "text/plain")], text)
+        answer(self.status, server, &[("content-type", "text/plain")], self.text())
     }
 }
 

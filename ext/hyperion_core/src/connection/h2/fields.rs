@@ -12,6 +12,7 @@ use http::uri::Authority;
 
 use super::huffman;
 use super::table::{Entry, Name, Table};
+use crate::request::is_target;
 
 /// What a header block has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Findings {
     seen: u8,
     /// A name or a value of it is none, its order is wrong, or a pseudo-header is there twice.
     pub(super) malformed: bool,
+    /// A pseudo-header of it is malformed.
+    pub(super) bad_pseudo: bool,
     /// Its `:path` or `:authority` is none, though it is text. Proxies pass on what their users write, and take a reset
     /// for a failure of ours: such a request is answered.
     pub(super) bad_target: bool,
@@ -87,6 +90,16 @@ impl Findings {
             self.regular = true;
         }
     }
+
+    fn find(&mut self, flaw: Flaw, name: Name) {
+        match flaw {
+            Flaw::Target => self.bad_target = true,
+            Flaw::Value => {
+                self.malformed = true;
+                self.bad_pseudo |= name.is_pseudo();
+            }
+        }
+    }
 }
 
 impl FieldScanner {
@@ -137,7 +150,9 @@ impl FieldScanner {
     fn indexed(&self, index: usize, findings: &mut Findings) {
         findings.undecodable |= !self.table.contains(index);
         findings.see(self.table.name(index));
-        findings.malformed |= self.table.get(index).is_some_and(|entry| entry.has_bad_value);
+        if let Some(entry) = self.table.get(index).filter(|entry| entry.has_bad_value) {
+            findings.find(Flaw::Value, entry.name);
+        }
     }
 
     /// A literal value, and its name if that is not indexed. Nothing is blanked before both are known to be whole.
@@ -164,8 +179,9 @@ impl FieldScanner {
             flaw = flaw_of(name, value);
             flaw.is_none()
         });
-        findings.bad_target |= flaw == Some(Flaw::Target);
-        findings.malformed |= flaw == Some(Flaw::Value);
+        if let Some(flaw) = flaw {
+            findings.find(flaw, name);
+        }
         Ok(Entry { name, has_bad_value: !value.is_good, name_length, value_length: value.length })
     }
 
@@ -302,12 +318,6 @@ fn flaw_of(name: Name, value: &[u8]) -> Option<Flaw> {
 fn is_text(value: &[u8]) -> bool {
     let visible = value.iter().all(|&byte| byte > b' ' && byte != 0x7f);
     !value.is_empty() && visible && (value.is_ascii() || std::str::from_utf8(value).is_ok())
-}
-
-/// What the `http` crate bears of bytes that should be percent-encoded (RFC 3986, section 2).
-fn is_target(value: &[u8]) -> bool {
-    let (path, query) = value.split_at(value.iter().position(|&byte| byte == b'?').unwrap_or(value.len()));
-    !path.iter().any(|byte| b"<>`".contains(byte)) && !query.contains(&b'<')
 }
 
 #[cfg(test)]

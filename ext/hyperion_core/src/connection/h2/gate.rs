@@ -214,23 +214,26 @@ impl FrameGate {
     }
 
     fn block(&mut self, stream_id: u32, block: &mut [u8]) -> Result<(), Reason> {
-        let part = if stream_id > self.last_stream { Part::Head } else { Part::Trailers };
+        let is_head = stream_id > self.last_stream;
         self.last_stream = self.last_stream.max(stream_id);
         let findings = self.fields.scan(block);
-        self.judge(stream_id, part, findings)
+        self.judge(stream_id, is_head, findings)
     }
 
     /// RFC 9113, section 4.3: a block that cannot be decoded ends the connection; section 8.1: trailers have no
     /// pseudo-headers.
-    fn judge(&mut self, stream_id: u32, part: Part, findings: Findings) -> Result<(), Reason> {
+    fn judge(&mut self, stream_id: u32, is_head: bool, findings: Findings) -> Result<(), Reason> {
         if findings.undecodable {
             return Err(Reason::COMPRESSION_ERROR);
         }
-        let malformed = findings.malformed || (part == Part::Trailers && findings.pseudo);
-        if !malformed && !findings.bad_target {
-            return Ok(());
-        }
-        let part = if malformed { part } else { Part::Target };
+        let malformed = findings.malformed || (!is_head && findings.pseudo);
+        let part = match (malformed, is_head) {
+            (true, true) if findings.bad_pseudo => Part::Pseudo,
+            (true, true) => Part::Fields,
+            (true, false) => Part::Trailers,
+            (false, _) if findings.bad_target => Part::Target,
+            (false, _) => return Ok(()),
+        };
         let bearable = self.traffic.add_malformed(Malformed { stream_id, part });
         // A bad target is answered, and costs what any small request does.
         if bearable && (part == Part::Target || self.malformed.allow(1)) {

@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode,
 use super::outlet::StreamOutlet;
 use super::{SendBuf, Shared};
 use crate::report::{Event, Level};
-use crate::request::Malformed;
 use crate::request::Request;
 use crate::response::{Head, Outcome, Payload, Record, Response};
 use crate::stream::Download;
@@ -40,19 +39,30 @@ pub(crate) enum Connect {
 enum Send {
     Own(SendResponse<SendBuf>),
     /// With a [`Control`].
-    Shared(Arc<Mutex<SendResponse<SendBuf>>>),
+    Shared(Arc<Mutex<Controlled>>),
 }
 
 /// Acts on the stream while another holds the reply.
 #[derive(Debug)]
-pub(crate) struct Control(Arc<Mutex<SendResponse<SendBuf>>>);
+pub(crate) struct Control(Arc<Mutex<Controlled>>);
+
+#[derive(Debug)]
+struct Controlled {
+    send: SendResponse<SendBuf>,
+    /// What came of the request is malformed.
+    rejected: bool,
+}
 
 impl Send {
     fn with<R>(&mut self, f: impl FnOnce(&mut SendResponse<SendBuf>) -> R) -> R {
         match self {
             Send::Own(send) => f(send),
-            Send::Shared(send) => f(&mut send.lock().unwrap_or_else(PoisonError::into_inner)),
+            Send::Shared(shared) => f(&mut lock(shared).send),
         }
+    }
+
+    fn was_rejected(&self) -> bool {
+        matches!(self, Send::Shared(shared) if lock(shared).rejected)
     }
 }
 
@@ -60,17 +70,20 @@ impl Control {
     /// Answers `expect: 100-continue`.
     pub(crate) fn send_continue(&self) {
         // Answered already, or gone: then no body is wanted.
-        let _ = self.lock().send_informational(http_response(StatusCode::CONTINUE, HeaderMap::new()));
+        let response = http_response(StatusCode::CONTINUE, HeaderMap::new());
+        let _ = lock(&self.0).send.send_informational(response);
     }
 
-    /// Ends the stream, also in the middle of the response.
-    pub(crate) fn reset(&self, reason: Reason) {
-        self.lock().send_reset(reason);
+    /// Ends the stream of a malformed request, also in the middle of the response.
+    pub(crate) fn reject(&self) {
+        let mut controlled = lock(&self.0);
+        controlled.rejected = true;
+        controlled.send.send_reset(Reason::PROTOCOL_ERROR);
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, SendResponse<SendBuf>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(controlled: &Mutex<Controlled>) -> MutexGuard<'_, Controlled> {
+    controlled.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl H2Reply {
@@ -91,8 +104,8 @@ impl H2Reply {
     /// Lets a second holder act on the stream.
     pub(crate) fn share(self) -> (Self, Control) {
         let send = match self.send {
-            Send::Own(send) => Arc::new(Mutex::new(send)),
-            Send::Shared(send) => send,
+            Send::Own(send) => Arc::new(Mutex::new(Controlled { send, rejected: false })),
+            Send::Shared(shared) => shared,
         };
         (H2Reply { send: Send::Shared(send.clone()), ..self }, Control(send))
     }
@@ -181,6 +194,9 @@ impl H2Reply {
         let response = http_response(status, prepared.fields);
         let Ok(mut stream) = self.send.with(|send| send.send_response(response, end)) else {
             // The stream was reset or the connection is gone; the record says so.
+            if self.send.was_rejected() {
+                record.end(Outcome::Rejected);
+            }
             return;
         };
         self.shared.traffic.answered();
@@ -232,14 +248,11 @@ fn consent(head: &Head) -> Head {
     head.changed(status, |name| *name == SEC_WEBSOCKET_ACCEPT || *name == CONTENT_LENGTH)
 }
 
-/// Ends the stream of a malformed request (RFC 9113, section 8.1.1).
-pub(super) fn refuse(send: &mut SendResponse<SendBuf>, malformed: Malformed) {
+/// Answers 400, unless the stream is gone.
+pub(super) fn answer_bad_request(send: &mut SendResponse<SendBuf>) -> bool {
     let mut fields = HeaderMap::new();
     fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    let response = http_response(StatusCode::BAD_REQUEST, fields);
-    if malformed != Malformed::Target || send.send_response(response, true).is_err() {
-        send.send_reset(Reason::PROTOCOL_ERROR);
-    }
+    send.send_response(http_response(StatusCode::BAD_REQUEST, fields), true).is_ok()
 }
 
 fn http_response(status: StatusCode, fields: HeaderMap) -> HttpResponse<()> {

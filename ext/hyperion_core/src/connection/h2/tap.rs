@@ -1,12 +1,12 @@
-//! Sees the frames that leave: what a client is told is counted here, whoever decided it, the `h2` crate included.
+//! Sees the frames that leave: what a client is told is noted here, whoever decided it, the `h2` crate included.
 
 use std::sync::Arc;
 
 use h2::Reason;
 
 use super::Traffic;
-use super::gate::{FLAG_ACK, FRAME_HEADER_LENGTH, HEADERS, PING, RST_STREAM};
-use crate::metrics::Metric;
+use super::gate::{FLAG_ACK, FLAG_END_STREAM, FRAME_HEADER_LENGTH, HEADERS, PING, RST_STREAM};
+use super::traffic::Note;
 use crate::peer::Peer;
 use crate::report::{Event, Level};
 use crate::service::Context;
@@ -79,12 +79,15 @@ impl Tap {
     }
 
     fn frame(&mut self) {
-        let [a, b, c, kind, flags, ..] = self.header;
+        let [a, b, c, kind, flags, d, e, f, g, code @ ..] = self.header;
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        let stream_id = u32::from_be_bytes([d, e, f, g]);
         if kind == RST_STREAM {
-            let [.., a, b, c, d, e, f, g, h] = self.header;
-            let stream_id = u32::from_be_bytes([a, b, c, d]);
-            return self.reset(stream_id, u32::from_be_bytes([e, f, g, h]).into());
+            let reason = Reason::from(u32::from_be_bytes(code));
+            if matches!(reason, Reason::REFUSED_STREAM | Reason::PROTOCOL_ERROR) {
+                self.traffic.note(Note::Reset(stream_id, reason));
+            }
+            return;
         }
         self.pass = length;
         if kind == PING && flags & FLAG_ACK == 0 {
@@ -92,20 +95,9 @@ impl Tap {
         }
         if kind == HEADERS {
             self.timing.encode(self.seen + length as u64);
-        }
-    }
-
-    fn reset(&self, stream_id: u32, reason: Reason) {
-        let (metric, words) = match reason {
-            Reason::REFUSED_STREAM => (Metric::H2StreamsRefused, "max_concurrent_streams is reached"),
-            Reason::PROTOCOL_ERROR => (Metric::RequestsRejected, "malformed"),
-            _ => return,
-        };
-        self.server.observer.metrics.add(metric, 1);
-        self.server.handler.counted();
-        // What others have decided they report in better words.
-        if !self.traffic.was_reported(stream_id) {
-            self.server.reject(&self.peer, stream_id, words);
+            if flags & FLAG_END_STREAM != 0 && self.traffic.may_be_unknown(stream_id) {
+                self.traffic.note(Note::Answer(stream_id));
+            }
         }
     }
 

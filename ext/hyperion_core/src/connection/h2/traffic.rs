@@ -30,6 +30,21 @@ pub(crate) struct Traffic {
     malformed: Mutex<Vec<Malformed>>,
     /// Streams whose rejection was reported already, before they are reset.
     reported: Mutex<VecDeque<u32>>,
+    /// The least stream that may still come to the driver.
+    next: AtomicU32,
+    /// Whether some before it never came.
+    any_gaps: AtomicBool,
+    any_notes: AtomicBool,
+    notes: Mutex<Vec<Note>>,
+}
+
+/// A frame that was sent, for [`super::refusals`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// HEADERS that end a stream, which the driver may not know.
+    Answer(u32),
+    /// RST_STREAM of a request that is malformed, or beyond a cap.
+    Reset(u32, Reason),
 }
 
 /// A stream that has to be reset for its head, or for its trailers.
@@ -41,7 +56,10 @@ pub(super) struct Malformed {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    Head,
+    /// Fields, behind a method and a target that are none the worse for it.
+    Fields,
+    /// A pseudo-header.
+    Pseudo,
     /// The target or authority of the head, and nothing else.
     Target,
     Trailers,
@@ -56,6 +74,8 @@ const BYTES_FOR_CONTROL: usize = 1024;
 const MAX_MALFORMED: usize = 1024;
 /// Reports that are remembered until their resets are written. One that is forgotten is made again, in other words.
 const MAX_REPORTED: usize = 128;
+/// The first stream that a client may open.
+pub(super) const FIRST_STREAM: u32 = 1;
 
 impl Default for Traffic {
     fn default() -> Self {
@@ -70,6 +90,10 @@ impl Default for Traffic {
             any_malformed: AtomicBool::new(false),
             malformed: Mutex::default(),
             reported: Mutex::default(),
+            next: AtomicU32::new(FIRST_STREAM),
+            any_gaps: AtomicBool::new(false),
+            any_notes: AtomicBool::new(false),
+            notes: Mutex::default(),
         }
     }
 }
@@ -175,7 +199,7 @@ impl Traffic {
         self.resets.load(Relaxed) & mark(stream_id) != 0
     }
 
-    /// Remembers a malformed part until [`Traffic::is_malformed`] asks for it; false when there are too many.
+    /// Remembers a malformed part until it is asked for; false when there are too many.
     pub(super) fn add_malformed(&self, malformed: Malformed) -> bool {
         let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(malformed);
@@ -183,21 +207,69 @@ impl Traffic {
         all.len() <= MAX_MALFORMED
     }
 
-    /// Whether this part of the stream was malformed. Heads are asked for in the order in which they came, so that
+    /// What was malformed of the head of this stream. Heads are asked for in the order in which they came, so that
     /// earlier ones belong to streams which the `h2` crate has refused by itself.
-    pub(crate) fn is_malformed(&self, stream_id: u32, part: Part) -> bool {
+    pub(super) fn head_flaw(&self, stream_id: u32) -> Option<Part> {
+        self.take_malformed(|flaw| match flaw.part {
+            Part::Trailers => Found::Other,
+            _ if flaw.stream_id == stream_id => Found::Wanted,
+            _ if flaw.stream_id < stream_id => Found::Stale,
+            _ => Found::Other,
+        })
+    }
+
+    /// Whether the trailers of this stream were malformed.
+    pub(super) fn has_bad_trailers(&self, stream_id: u32) -> bool {
+        let wanted = Malformed { stream_id, part: Part::Trailers };
+        self.take_malformed(|flaw| if *flaw == wanted { Found::Wanted } else { Found::Other }).is_some()
+    }
+
+    fn take_malformed(&self, judge: impl Fn(&Malformed) -> Found) -> Option<Part> {
         if !self.any_malformed.load(Relaxed) {
-            return false;
+            return None;
         }
         let mut all = self.malformed.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.contains(&Malformed { stream_id, part });
-        all.retain(|other| match other.part {
-            Part::Head | Part::Target => part != other.part || other.stream_id > stream_id,
-            Part::Trailers => part != other.part || other.stream_id != stream_id,
-        });
+        let found = all.iter().find(|flaw| judge(flaw) == Found::Wanted).map(|flaw| flaw.part);
+        all.retain(|flaw| judge(flaw) == Found::Other);
         self.any_malformed.store(!all.is_empty(), Relaxed);
         found
     }
+
+    /// The driver has seen all streams before `next` that it ever will, and not all that there are numbers for if there
+    /// are gaps.
+    pub(super) fn accepted(&self, next: u32, any_gaps: bool) {
+        self.next.store(next, Relaxed);
+        self.any_gaps.store(any_gaps, Relaxed);
+    }
+
+    /// Whether the driver may not know this stream.
+    pub(super) fn may_be_unknown(&self, stream_id: u32) -> bool {
+        stream_id >= self.next.load(Relaxed) || self.any_gaps.load(Relaxed)
+    }
+
+    /// Remembers a frame until [`Traffic::take_notes`].
+    pub(super) fn note(&self, note: Note) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        self.any_notes.store(true, Relaxed);
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take_notes(&self) -> Vec<Note> {
+        if !self.any_notes.load(Relaxed) {
+            return Vec::new();
+        }
+        self.any_notes.store(false, Relaxed);
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a malformed part is to who asks for one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Wanted,
+    /// Nobody will ask for it.
+    Stale,
+    Other,
 }
 
 /// A peer's streams have odd numbers.
@@ -223,15 +295,16 @@ mod tests {
     #[tokio::test]
     async fn each_malformed_part_is_found_once() {
         let traffic = Traffic::default();
-        for (stream_id, part) in [(1, Part::Head), (3, Part::Trailers), (5, Part::Head), (5, Part::Trailers)]
-        {
+        let parts = [(1, Part::Fields), (3, Part::Trailers), (5, Part::Pseudo), (5, Part::Trailers)];
+        for (stream_id, part) in parts {
             assert!(traffic.add_malformed(Malformed { stream_id, part }));
         }
-        assert!(!traffic.is_malformed(3, Part::Head), "and 1 was refused before");
-        assert!(!traffic.is_malformed(1, Part::Head));
-        assert!(traffic.is_malformed(5, Part::Head));
-        assert!(traffic.is_malformed(3, Part::Trailers));
-        assert!(traffic.is_malformed(5, Part::Trailers));
+        assert_eq!(traffic.head_flaw(3), None, "and 1 was refused before");
+        assert_eq!(traffic.head_flaw(1), None);
+        assert_eq!(traffic.head_flaw(5), Some(Part::Pseudo));
+        assert_eq!(traffic.head_flaw(5), None);
+        assert!(traffic.has_bad_trailers(3));
+        assert!(traffic.has_bad_trailers(5));
         assert!(!traffic.any_malformed.load(Relaxed));
     }
 }

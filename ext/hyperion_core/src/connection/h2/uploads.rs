@@ -7,18 +7,20 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, StatusCode};
 
-use super::{Control, Part, Shared};
+use super::{Control, Shared};
 use crate::body::{BodyError, RequestBody, incoming};
 use crate::handler::Exchange;
 use crate::report::{Event, Level};
 use crate::request::Request;
-use crate::response::{Answered, Responder};
+use crate::response::{Answered, Outcome, Responder};
 use crate::stream::{Refusal, Source, Upload};
 
 /// The body of a stream.
 struct StreamSource {
     body: RecvStream,
     shared: Arc<Shared>,
+    /// The `h2` crate has reset the stream: the body is not as long as was said, say.
+    malformed: bool,
 }
 
 const MALFORMED_TRAILERS: &str = "the trailers are malformed";
@@ -26,14 +28,26 @@ const MALFORMED_TRAILERS: &str = "the trailers are malformed";
 /// For a client to notice that its request is answered, while it is still sending.
 const NOTICE: Duration = Duration::from_secs(1);
 
+impl StreamSource {
+    fn new(body: RecvStream, shared: Arc<Shared>) -> Self {
+        StreamSource { body, shared, malformed: false }
+    }
+
+    fn failed(&mut self, error: &h2::Error) -> BodyError {
+        self.malformed |= error.is_library() && error.reason() == Some(Reason::PROTOCOL_ERROR);
+        BodyError::Disconnected
+    }
+}
+
 impl Source for StreamSource {
     async fn data(&mut self) -> Option<Result<Bytes, BodyError>> {
-        Some(self.body.data().await?.map_err(|_| BodyError::Disconnected))
+        let data = self.body.data().await?;
+        Some(data.map_err(|error| self.failed(&error)))
     }
 
     async fn trailers(&mut self) -> Result<Option<HeaderMap>, Refusal> {
-        let trailers = self.body.trailers().await.map_err(|_| BodyError::Disconnected)?;
-        match self.shared.traffic.is_malformed(self.body.stream_id().as_u32(), Part::Trailers) {
+        let trailers = self.body.trailers().await.map_err(|error| self.failed(&error))?;
+        match self.shared.traffic.has_bad_trailers(self.body.stream_id().as_u32()) {
             true => Err(Refusal::Malformed),
             false => Ok(trailers),
         }
@@ -55,7 +69,7 @@ pub(super) async fn collect(
     if request.expects_continue() {
         responder.send_continue();
     }
-    let mut upload = Upload::new(StreamSource { body, shared: shared.clone() }, shared.server.clone());
+    let mut upload = Upload::new(StreamSource::new(body, shared.clone()), shared.server.clone());
     match upload.collect().await {
         Ok(collected) => {
             responder.queue();
@@ -65,10 +79,14 @@ pub(super) async fn collect(
         Err(Refusal::Body(BodyError::TooLarge)) => {
             refuse(upload.body.body, responder, StatusCode::PAYLOAD_TOO_LARGE).await;
         }
-        Err(Refusal::Body(BodyError::TimedOut | BodyError::Disconnected)) => responder.reset(Reason::CANCEL),
+        Err(Refusal::Body(BodyError::TimedOut)) => responder.reset(Reason::CANCEL, Outcome::TimedOut),
+        Err(Refusal::Body(BodyError::Disconnected)) => {
+            let outcome = if upload.body.malformed { Outcome::Rejected } else { Outcome::Disconnected };
+            responder.reset(Reason::CANCEL, outcome);
+        }
         Err(Refusal::Malformed) => {
             shared.reject(request.stream_id, MALFORMED_TRAILERS);
-            responder.reset(Reason::PROTOCOL_ERROR);
+            responder.reset(Reason::PROTOCOL_ERROR, Outcome::Rejected);
         }
         Err(Refusal::Storage(error)) => {
             let (stream_id, reason) = (request.stream_id, error.to_string());
@@ -92,7 +110,7 @@ pub(super) fn pass_on(
     let (expects_continue, stream_id) = (request.expects_continue(), request.stream_id);
     let (control, answered) = (responder.share_control(), responder.answered());
     responder.keep_claim(&incoming);
-    let mut upload = Upload::new(StreamSource { body, shared: shared.clone() }, shared.server.clone());
+    let mut upload = Upload::new(StreamSource::new(body, shared.clone()), shared.server.clone());
     if request.connect_protocol.is_some() {
         upload.lift_limit();
     }
@@ -104,9 +122,12 @@ pub(super) fn pass_on(
                 // Until now the client was right to wait.
                 upload.restart();
             }
-            if let Err(Refusal::Malformed) = upload.feed(feeder, timed).await {
+            let fed = upload.feed(feeder, timed).await;
+            if let Err(Refusal::Malformed) = fed {
                 shared.reject(stream_id, MALFORMED_TRAILERS);
-                return control.iter().for_each(|control| control.reset(Reason::PROTOCOL_ERROR));
+            }
+            if upload.body.malformed || matches!(fed, Err(Refusal::Malformed)) {
+                return control.iter().for_each(Control::reject);
             }
             discard(upload.body.body, answered).await;
         }

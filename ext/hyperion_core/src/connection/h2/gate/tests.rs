@@ -228,12 +228,12 @@ async fn no_head_follows_a_reset() {
 async fn pseudo_headers_are_allowed_in_heads_and_not_in_trailers() {
     let (traffic, mut gate) = gate();
     gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
-    assert!(!traffic.is_malformed(1, Part::Head));
+    assert_eq!(traffic.head_flaw(1), None);
     gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x90"));
-    assert!(!traffic.is_malformed(1, Part::Trailers));
+    assert!(!traffic.has_bad_trailers(1));
     let parts = [frame(HEADERS, 0, b"\x90"), frame(CONTINUATION, FLAG_END_HEADERS, b"\x82")];
     gate.admit(&mut parts.concat());
-    assert!(traffic.is_malformed(1, Part::Trailers));
+    assert!(traffic.has_bad_trailers(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,6 +242,6 @@ async fn padding_and_priority_are_no_fields() {
     gate.admit(&mut frame(HEADERS, FLAG_END_HEADERS, b"\x82"));
     let flags = FLAG_END_HEADERS | FLAG_PADDED | FLAG_PRIORITY;
     gate.admit(&mut frame(HEADERS, flags, b"\x03\x82\x82\x82\x82\x82\x90\x82\x82\x82"));
-    assert!(!traffic.is_malformed(1, Part::Trailers));
+    assert!(!traffic.has_bad_trailers(1));
     assert_eq!(gate.admit(&mut frame(HEADERS, flags, b"\xff\x82")), 11, "left to the decoder");
 }
