@@ -3,8 +3,9 @@
 //!
 //! A request that came is malformed (`requests_rejected`), turned away (`h2_streams_refused`), or taken
 //! (`requests_total`). One that was taken ends in exactly one response status, or without a response: when the client
-//! leaves before it, or when its body turns out to be malformed, which counts as rejected as well. Nowhere counted is
-//! an HTTP/2 head that is larger than allowed: the `h2` crate answers it with 431 by itself.
+//! leaves before it, or when its body stalls or turns out to be malformed over HTTP/2; a malformed body counts as rejected
+//! as well. Statuses are those of all answers, also to what is malformed, turned away or told to come by https. So there
+//! are as many as there are lines with a status in the access log.
 
 mod histogram;
 mod text;
@@ -78,7 +79,7 @@ pub struct Snapshot {
     pub numbers: Vec<(Metric, i64)>,
     /// Requests that the application was called for, by the process that did.
     pub dispatched: BTreeMap<String, u64>,
-    /// Final responses that were begun, by status.
+    /// Final responses that were begun, whoever gave them, by status.
     pub statuses: Vec<(u16, u64)>,
     /// The times of ours.
     pub timers: Vec<(Timer, Distribution)>,

@@ -4,6 +4,7 @@
 #[allow(dead_code, unused_imports, unreachable_pub, reason = "each test crate uses a part of it")]
 mod support;
 
+mod access_log;
 mod garbage;
 mod heads;
 mod messages;

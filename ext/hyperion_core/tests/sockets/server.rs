@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::support::app::{App, Watch};
-use crate::support::{Client, tls};
+use crate::support::{Client, LogFile, tls};
 
 /// What nobody has to wait longer for, even on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -30,14 +30,19 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn plain(change: impl FnOnce(&mut Config)) -> Self {
-        Self::start(change, false)
+        Self::start(change, false, Observer::default())
     }
 
     pub(crate) fn tls(change: impl FnOnce(&mut Config)) -> Self {
-        Self::start(change, true)
+        Self::start(change, true, Observer::default())
     }
 
-    fn start(change: impl FnOnce(&mut Config), encrypted: bool) -> Self {
+    /// As [`Served::tls`], with an access log.
+    pub(crate) fn logged(change: impl FnOnce(&mut Config), log: &LogFile) -> Self {
+        Self::start(change, true, log.observer())
+    }
+
+    fn start(change: impl FnOnce(&mut Config), encrypted: bool, observer: Observer) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         change(&mut config);
@@ -49,7 +54,7 @@ impl Served {
         let Some(Address::Tcp(address)) = server.addresses().next().cloned() else { panic!() };
         let Some(Address::Tcp(redirect)) = server.redirect_addresses().next().cloned() else { panic!() };
         let (app, watch) = App::new();
-        let running = server.start(Arc::new(app), Observer::default()).unwrap();
+        let running = server.start(Arc::new(app), observer).unwrap();
         Served { running, address, redirect, watch, certificate, _dir: dir }
     }
 

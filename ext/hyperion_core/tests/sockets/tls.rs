@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::server::{SOON, Served};
-use crate::support::{Client, TextClient, get};
+use crate::support::{Client, LogFile, TextClient, get};
 
 #[tokio::test]
 async fn both_versions_agree_on_http2() {
@@ -99,6 +99,29 @@ async fn plaintext_is_redirected() {
     }
     served.tls_client().await.assert_usable(1).await;
     served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_said_in_the_clear_is_logged() {
+    for (redirects, on_tls_port) in
+        [(false, "GET /a?b HTTP/1.1 400 33 0 sent"), (true, "GET /a?b HTTP/1.1 308 0 0 sent")]
+    {
+        let log = LogFile::open();
+        let served = Served::logged(|config| config.redirect_http = redirects, &log);
+        for (address, text) in [
+            (served.address, "GET /a?b HTTP/1.1\r\nhost: a\r\n\r\n"),
+            (served.redirect, "GET /c HTTP/1.1\r\nhost: a\r\n\r\n"),
+            (served.redirect, "GET /d HTTP/1.1\r\n\r\n"),
+        ] {
+            let mut plain = TextClient::new(TcpStream::connect(address).await.unwrap());
+            plain.send(text).await;
+            plain.answer().await;
+            plain.assert_closed().await;
+        }
+        served.stop().await;
+        let redirected = "GET /c HTTP/1.1 308 0 0 sent";
+        assert_eq!(log.lines(), [on_tls_port, redirected, "GET /d HTTP/1.1 400 11 0 sent"]);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use hyperion_core::access_log::AccessLog;
 use hyperion_core::admission::Gate;
 use hyperion_core::body::{BodyError, BodySender, Collected, Incoming, Offer, PushError, RequestBody};
 use hyperion_core::report::{Event, Level, Reporter};
@@ -60,18 +61,28 @@ pub fn harness_with(change: impl FnOnce(&mut Config)) -> Harness {
 pub fn observed_harness(config: Config, observer: Observer) -> Harness {
     let (app, watch) = App::new();
     let app = Arc::new(app);
-    if let Some(log) = &observer.access_log {
-        log.start(app.clone()).expect("a thread");
-    }
+    start(observer.access_log.clone(), &app);
     Harness { service: Service::new(config, app.clone(), observer), app, watch }
 }
 
 /// A service that leaves it to the application who is admitted.
 pub fn late_harness() -> Harness {
+    observed_late_harness(Observer::default())
+}
+
+/// As [`late_harness`], observed.
+pub fn observed_late_harness(observer: Observer) -> Harness {
     let (app, watch) = App::new();
     let app = Arc::new(app);
-    let service = Service::with_gate(Config::default(), app.clone(), Observer::default(), Gate::handler());
+    start(observer.access_log.clone(), &app);
+    let service = Service::with_gate(Config::default(), app.clone(), observer, Gate::handler());
     Harness { service, app, watch }
+}
+
+fn start(log: Option<AccessLog>, app: &Arc<App>) {
+    if let Some(log) = log {
+        log.start(app.clone()).expect("a thread");
+    }
 }
 
 impl App {

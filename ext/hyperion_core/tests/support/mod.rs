@@ -4,10 +4,12 @@
 pub mod app;
 pub mod client;
 pub mod frame;
+pub mod logged;
 pub mod text;
 pub mod tls;
 
 pub use app::{Harness, harness, harness_with};
 pub use client::{Client, get, post};
 pub use frame::{Frame, Kind, reason};
+pub use logged::{LogFile, Logged, logged};
 pub use text::{Answer, TextClient};
