@@ -228,7 +228,7 @@ impl FrameGate {
         }
         let malformed = findings.malformed || (!is_head && findings.pseudo);
         let part = match (malformed, is_head) {
-            (true, true) if findings.bad_pseudo => Part::Pseudo,
+            (true, true) if findings.bad_pseudo || findings.bad_target => Part::Pseudo,
             (true, true) => Part::Fields,
             (true, false) => Part::Trailers,
             (false, _) if findings.bad_target => Part::Target,

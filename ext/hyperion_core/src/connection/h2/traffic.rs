@@ -58,7 +58,7 @@ pub(super) struct Malformed {
 pub(crate) enum Part {
     /// Fields, behind a method and a target that are none the worse for it.
     Fields,
-    /// A pseudo-header.
+    /// A pseudo-header, so that the method or the target is not what was sent.
     Pseudo,
     /// The target or authority of the head, and nothing else.
     Target,
