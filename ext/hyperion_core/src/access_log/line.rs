@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
@@ -129,14 +129,13 @@ impl Writer {
 
     fn json(&mut self, line: &Line, end: End, clock: Clock) -> io::Result<()> {
         let seconds = |duration: Duration| duration.as_micros() as f64 / 1e6;
-        let words = Words::of(&line.asked);
-        let (path, query) = words.path_and_query();
+        let Words { method, path, query } = Words::of(&line.asked);
         let json = Json {
             time: Text(IsoTime(clock.time_of(end.at))),
             peer: Text(&line.peer.remote),
-            method: words.method.as_deref().map(Method::as_str),
-            path,
-            query,
+            method,
+            path: path.as_deref(),
+            query: query.as_deref(),
             protocol: line.protocol.name(),
             status: end.status,
             bytes: end.bytes,

@@ -8,41 +8,36 @@ use http::Method;
 use crate::request::{Asked, Protocol};
 
 /// The words of a request line, as far as it has them.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Words<'a> {
-    pub(super) method: Option<Cow<'a, Method>>,
-    target: Option<Cow<'a, str>>,
+    pub(super) method: Option<&'a str>,
+    pub(super) path: Option<Cow<'a, str>>,
+    pub(super) query: Option<Cow<'a, str>>,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn of(asked: &'a Asked) -> Self {
         match asked {
             Asked::Head(method, target) => Words {
-                method: Some(Cow::Borrowed(method)),
-                target: target.as_ref().map(|target| target.as_str().into()),
+                method: Some(method.as_str()),
+                path: target.as_ref().map(|target| target.path().into()),
+                query: target.as_ref().and_then(|target| target.query()).map(Cow::Borrowed),
             },
-            Asked::Line(line) => Self::of_line(line),
-            Asked::Nothing => Words { method: None, target: None },
+            Asked::Line(line) => Self::of_line(line).unwrap_or_default(),
+            Asked::Nothing => Words::default(),
         }
     }
 
     /// Without a blank behind it, a word may be anything.
-    fn of_line(line: &'a [u8]) -> Self {
+    fn of_line(line: &'a [u8]) -> Option<Self> {
         let mut words = line.split(|&byte| byte == b' ');
-        let method = words.next().and_then(|word| Method::from_bytes(word).ok());
-        let target = words.next().filter(|target| method.is_some() && !target.is_empty());
-        Words {
-            method: method.filter(|_| line.contains(&b' ')).map(Cow::Owned),
-            target: target.map(String::from_utf8_lossy),
-        }
-    }
-
-    /// Path and query.
-    pub(super) fn path_and_query(&self) -> (Option<&str>, Option<&str>) {
-        let Some(target) = self.target.as_deref() else { return (None, None) };
-        match target.split_once('?') {
-            Some((path, query)) => (Some(path), Some(query)),
-            None => (Some(target), None),
-        }
+        let method = words.next().filter(|word| Method::from_bytes(word).is_ok())?;
+        let mut target = words.next()?.splitn(2, |&byte| byte == b'?');
+        Some(Words {
+            method: std::str::from_utf8(method).ok(),
+            path: target.next().filter(|path| !path.is_empty()).map(String::from_utf8_lossy),
+            query: target.next().map(String::from_utf8_lossy),
+        })
     }
 }
 
@@ -50,9 +45,12 @@ impl<'a> Words<'a> {
 pub(super) fn request_line(asked: &Asked, protocol: Protocol, text: &mut Vec<u8>) -> io::Result<()> {
     match asked {
         Asked::Head(method, target) => {
-            write!(text, "{method} ")?;
+            text.extend_from_slice(method.as_str().as_bytes());
+            text.push(b' ');
             escape(target.as_ref().map_or("-", |target| target.as_str()).as_bytes(), text)?;
-            write!(text, " {}", protocol.name())
+            text.push(b' ');
+            text.extend_from_slice(protocol.name().as_bytes());
+            Ok(())
         }
         // Its blanks are between words, or it is malformed for them.
         Asked::Line(line) => {
@@ -95,11 +93,8 @@ mod tests {
         String::from_utf8(text).unwrap()
     }
 
-    /// Method, path and query.
-    fn json(asked: &Asked) -> [Option<String>; 3] {
-        let words = Words::of(asked);
-        let (path, query) = words.path_and_query();
-        [words.method.as_deref().map(Method::as_str), path, query].map(|word| word.map(str::to_owned))
+    fn words<'a>(method: Option<&'a str>, path: Option<&'a str>, query: Option<&'a str>) -> Words<'a> {
+        Words { method, path: path.map(Cow::Borrowed), query: query.map(Cow::Borrowed) }
     }
 
     #[test]
@@ -108,18 +103,18 @@ mod tests {
             Asked::Head(Method::GET, path.map(http::uri::PathAndQuery::from_static))
         };
         assert_eq!(common(&head(Some("/a?b"))), "GET /a?b HTTP/2");
-        assert_eq!(json(&head(Some("/a?b"))), [Some("GET".into()), Some("/a".into()), Some("b".into())]);
+        assert_eq!(Words::of(&head(Some("/a?b"))), words(Some("GET"), Some("/a"), Some("b")));
         assert_eq!(common(&head(None)), "GET - HTTP/2");
-        assert_eq!(json(&head(None)), [Some("GET".into()), None, None]);
+        assert_eq!(Words::of(&head(None)), words(Some("GET"), None, None));
         assert_eq!(common(&Asked::Nothing), "-");
-        assert_eq!(json(&Asked::Nothing), [None, None, None]);
+        assert_eq!(Words::of(&Asked::Nothing), Words::default());
     }
 
     #[test]
     fn a_line_that_is_none_is_told_as_it_came() {
-        let told = |bytes: &[u8], text: &str, words: [Option<&str>; 3]| {
+        let told = |bytes: &[u8], text: &str, [method, path, query]: [Option<&str>; 3]| {
             assert_eq!(common(&line(bytes)), text);
-            assert_eq!(json(&line(bytes)), words.map(|word| word.map(str::to_owned)), "{text}");
+            assert_eq!(Words::of(&line(bytes)), words(method, path, query), "{text}");
         };
         told(b"GET /a?b HTTP/1.1", "GET /a?b HTTP/1.1", [Some("GET"), Some("/a"), Some("b")]);
         told(b"GET /a b HTTP/1.1", "GET /a b HTTP/1.1", [Some("GET"), Some("/a"), None]);
