@@ -226,11 +226,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<'_, T> {
                 Poll::Ready(Some(Err(error))) => return self.fail(&error),
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => {
+                    // Before the peer hears of it.
+                    self.refusals.settle(&self.shared);
                     // Before the clock, which has to know whether the peer takes it.
                     if let Poll::Ready(Err(error)) = self.wire.poll_pull(cx) {
                         return self.fail(&error);
                     }
-                    self.refusals.settle(&self.shared);
                     match self.clock.poll(cx, self.connection.has_streams()) {
                         Verdict::Wait => return Poll::Pending,
                         Verdict::GoAway(reason) => self.connection.abrupt_shutdown(reason),
