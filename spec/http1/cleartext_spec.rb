@@ -38,8 +38,7 @@ RSpec.describe "HTTP/1.1 in cleartext" do
       expect(answer).to start_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
       expect(answer.scan("HTTP/1.1 ").size).to eq(1)
       # What the app was called for before is told before.
-      curl("/next")
-      server.wait_for(%r{called /next})
+      server.wait_for_another(%r{called /next}) { curl("/next") }
       expect(server.err).not_to include("called /smuggle")
     end
   end

@@ -67,12 +67,11 @@ RSpec.describe "WebSockets over HTTP/2 (RFC 8441)", if: WebSocketLibraries.avail
   end
 
   it "close the app's socket when the client goes" do
-    js(<<~JAVASCRIPT)
+    server.wait_for_another(/^socket lost: EOFError$/) { js(<<~JAVASCRIPT) }
       const socket = await websocket(session, "/driver");
       socket.stream.close(http2.constants.NGHTTP2_CANCEL);
       return new Promise((resolve) => socket.stream.on("close", () => resolve(null)));
     JAVASCRIPT
-    server.wait_for(/^socket lost: EOFError$/)
   end
 
   { "/protocol" => "rack.protocol", "/switch" => "status 101" }.each do |path, description|
