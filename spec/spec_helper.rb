@@ -16,5 +16,6 @@ RSpec.configure do |config|
   config.include Http2Client, file_path: %r{/spec/(integration|grpc|hostile|flow|observe)/}
   config.include Python, file_path: %r{/spec/(grpc|websocket)/}
   config.include Siege, file_path: %r{/spec/(hostile|flow)/}
+  config.include RawText, file_path: %r{/spec/(http1|observe)/}
   config.include Eventually, file_path: %r{/spec/(integration|grpc|hostile|flow|observe)/}
 end

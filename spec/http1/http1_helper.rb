@@ -16,14 +16,9 @@ module Http1Helper
     parse(result.out.b)
   end
 
-  # Sends bytes, ends that half, and answers all that comes.
-  def talk(bytes, port: server.port, within: 30)
-    socket = TCPSocket.new("127.0.0.1", port)
-    socket.write(bytes)
-    socket.close_write
-    read_all(socket, Deadline.new(within))
-  ensure
-    socket&.close
+  # What the server answers to the bytes.
+  def talk(bytes, port: server.port)
+    say(port, bytes)
   end
 
   # Runs the body of an async function, which knows Node's `http`, `https` and `url`; answers what it returns.
@@ -54,18 +49,6 @@ module Http1Helper
 
       informational << status.to_i
     end
-  end
-
-  def read_all(socket, deadline)
-    bytes = "".b
-    loop do
-      raise ChildProcess::Failed, "no end after #{bytes.inspect}\n#{server.err}" if deadline.passed?
-
-      socket.wait_readable(deadline.remaining) || next
-      bytes << socket.readpartial(65_536)
-    end
-  rescue EOFError, Errno::ECONNRESET
-    bytes
   end
 end
 

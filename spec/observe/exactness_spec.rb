@@ -51,16 +51,6 @@ RSpec.describe "what is counted" do
     JSON.parse(@server.out.lines.last, symbolize_names: true).fetch(:counted)
   end
 
-  # What the server answers to a request, as it is.
-  def answer(request)
-    socket = TCPSocket.new("127.0.0.1", @port)
-    socket.write(request)
-    socket.close_write
-    socket.read
-  ensure
-    socket&.close
-  end
-
   def statuses(load)
     load.statuses.transform_keys { |key| key[0].to_i }
   end
@@ -102,7 +92,7 @@ RSpec.describe "what is counted" do
   it "is what the clients saw over HTTP/1.1" do
     start
     load = h2load(*paths, "--h1", requests: 9_000, clients: load_connections)
-    malformed = Array.new(10) { answer("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n") }
+    malformed = Array.new(10) { say(@port, "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n") }
     expect(malformed).to all(start_with("HTTP/1.1 400 "))
     counted = counts_at_the_end
     expect(statuses(load)).to include(2 => 7_000, 4 => 1_000, 5 => 1_000)
@@ -117,7 +107,7 @@ RSpec.describe "what is counted" do
     start(access_log: "json", access_log_path: path)
     load = h2load(*paths, requests: 3_000, clients: load_connections, streams: 50)
     converse(rounds)
-    malformed = Array.new(10) { answer("GET /\r\n\r\n") }
+    malformed = Array.new(10) { say(@port, "GET /\r\n\r\n") }
     counted = counts_at_the_end
     lines = File.readlines(path).map { |line| JSON.parse(line, symbolize_names: true) }
     answers, others = lines.partition { |line| line[:status] }
