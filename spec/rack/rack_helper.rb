@@ -50,10 +50,10 @@ module RackHelper
   end
 
   # Stops it as its user would.
-  def finish(server, within: 15)
+  def finish(server)
     return unless server
 
-    status = server.stop(within:)
+    status = server.stop
     raise "the server ended with #{status}:\n#{server.log}" unless status.exitstatus&.zero?
     raise "the server suffered:\n#{server.err}" if server.err.match?(DISASTERS)
   ensure
