@@ -252,7 +252,7 @@ impl Context {
         self.handler.counted();
     }
 
-    /// Counts a request that is turned away by status 503.
+    /// Counts a request that is beyond a cap.
     pub(crate) fn count_refused(&self) {
         self.observer.metrics.add(Metric::H2StreamsRefused, 1);
         self.handler.counted();

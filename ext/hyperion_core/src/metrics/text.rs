@@ -54,7 +54,7 @@ fn number(metric: Metric, value: i64) -> MetricFamily {
         Metric::ConnectionsActive => "Connections open now.",
         Metric::RequestsTotal => "Requests taken: valid, and admitted.",
         Metric::RequestsInFlight => "Requests taken whose response is not over.",
-        Metric::RequestsRejected => "Malformed requests, answered with PROTOCOL_ERROR or 400.",
+        Metric::RequestsRejected => "Malformed requests, answered with PROTOCOL_ERROR, 400 and the like.",
         Metric::H2StreamsRefused => "Requests beyond a cap, answered with REFUSED_STREAM or 503.",
         Metric::AppErrors => "Requests for which the application raised, or answered what is no response.",
         Metric::H2CodecNativeSelected => "Handlers that encode headers natively.",
