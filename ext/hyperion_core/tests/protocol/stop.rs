@@ -129,6 +129,27 @@ async fn a_request_that_crosses_the_first_goaway_is_served_and_later_ones_are_no
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_client_gets_the_rest_of_what_was_written_for_it() {
+    const SIZE: usize = 60_000;
+    const INITIAL_WINDOW_SIZE: u16 = 4;
+    let harness = harness();
+    let mut client = harness.narrow_client(1024);
+    client.refills = false;
+    client.handshake(&[(INITIAL_WINDOW_SIZE, 1 << 20)]).await;
+    client.request(1, &get(&format!("/bytes/{SIZE}"))).await;
+    assert_eq!(client.next_on(1).await.kind, Kind::HEADERS);
+    let stop = begin_stop(&harness).await;
+    let mut received = 0;
+    while received < SIZE {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        received += client.next_on(1).await.payload.len();
+    }
+    first_goaway(&mut client).await;
+    client.rest().await;
+    assert!(stop.await.unwrap() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_does_not_end_is_dropped_after_the_timeout() {
     let mut harness = harness();
     let mut client = harness.client().await;

@@ -102,7 +102,8 @@ impl Clock {
 
     /// Judges the peer, and wakes the task when that is to be done again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, has_streams: bool) -> Verdict {
-        if has_streams {
+        // What was written of the last response may wait for the peer when its stream is over.
+        if has_streams || self.blocked.since().is_some() {
             self.idle_since = None;
         } else if self.idle_since.is_none() {
             self.idle_since = Some(Instant::now());
