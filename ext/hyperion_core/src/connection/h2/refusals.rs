@@ -20,13 +20,19 @@ use crate::response::Outcome;
 /// What the driver of a connection knows of its streams.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    /// The least stream that may still come.
-    next: u32,
-    /// Streams before it that never came, each range with its ends.
-    gaps: VecDeque<(u32, u32)>,
+    unseen: Unseen,
     /// Streams that the `h2` crate has answered. Where it resets them behind that, it is no second refusal.
     answered: VecDeque<u32>,
     rejections: Rate,
+}
+
+/// The streams that have not come to the driver.
+#[derive(Debug)]
+struct Unseen {
+    /// The least that may still come.
+    next: u32,
+    /// Those before it that never came, each range with its ends.
+    gaps: VecDeque<(u32, u32)>,
 }
 
 /// Ranges that are remembered: a peer that opens every other stream leaves one for each. What is forgotten has no line.
@@ -37,21 +43,19 @@ const MAX_ANSWERED: usize = 128;
 impl Default for Refusals {
     fn default() -> Self {
         let rejections = Rate::new(super::REJECTION_RATE.0, super::REJECTION_RATE.1);
-        Refusals { next: FIRST_STREAM, gaps: VecDeque::new(), answered: VecDeque::new(), rejections }
+        Refusals { unseen: Unseen::default(), answered: VecDeque::new(), rejections }
     }
 }
 
 impl Refusals {
     /// A stream comes to the driver: all that were opened before it have come, or never will.
     pub(super) fn pass(&mut self, stream_id: u32, shared: &Shared) {
-        if stream_id > self.next {
-            if self.gaps.len() == MAX_GAPS {
-                self.gaps.pop_front();
-            }
-            self.gaps.push_back((self.next, stream_id - 2));
-        }
-        self.next = stream_id + 2;
-        shared.traffic.accepted(self.next, !self.gaps.is_empty());
+        self.unseen.pass(stream_id);
+        self.tell(shared);
+    }
+
+    fn tell(&self, shared: &Shared) {
+        shared.traffic.accepted(self.unseen.next, !self.unseen.gaps.is_empty());
     }
 
     /// Resets a stream whose head is malformed, or answers it where only the target is.
@@ -121,8 +125,33 @@ impl Refusals {
 
     /// Whether the driver never saw this stream. Once said, it is known.
     fn is_unknown(&mut self, stream_id: u32, shared: &Shared) -> bool {
+        let unknown = self.unseen.take(stream_id);
+        if unknown {
+            self.tell(shared);
+        }
+        unknown
+    }
+}
+
+impl Default for Unseen {
+    fn default() -> Self {
+        Unseen { next: FIRST_STREAM, gaps: VecDeque::new() }
+    }
+}
+
+impl Unseen {
+    fn pass(&mut self, stream_id: u32) {
+        if stream_id > self.next {
+            self.gaps.push_back((self.next, stream_id - 2));
+            self.forget();
+        }
+        self.next = stream_id + 2;
+    }
+
+    /// Whether this stream is one of them. From now on it is not.
+    fn take(&mut self, stream_id: u32) -> bool {
         if stream_id >= self.next {
-            self.pass(stream_id, shared);
+            self.pass(stream_id);
             return true;
         }
         let place = self.gaps.partition_point(|&(_, last)| last < stream_id);
@@ -136,8 +165,13 @@ impl Refusals {
         if first < stream_id {
             self.gaps.insert(place, (first, stream_id - 2));
         }
-        shared.traffic.accepted(self.next, !self.gaps.is_empty());
+        self.forget();
         true
+    }
+
+    fn forget(&mut self) {
+        let excess = self.gaps.len().saturating_sub(MAX_GAPS);
+        self.gaps.drain(..excess);
     }
 }
 
@@ -146,5 +180,34 @@ impl Shared {
     pub(super) fn turn_away(&self, stream_id: u32, asked: Asked, end: End) {
         self.server
             .turn_away(end, || Line::refused(asked, Protocol::Http2, stream_id, self.peer.clone(), end.at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_unseen_once() {
+        let mut unseen = Unseen::default();
+        unseen.pass(9);
+        for stream in [5, 1, 7, 3, 11] {
+            assert!(unseen.take(stream), "{stream}");
+            assert!(!unseen.take(stream), "{stream}");
+        }
+        assert!(!unseen.take(9));
+        assert!(unseen.gaps.is_empty());
+    }
+
+    #[test]
+    fn no_more_ranges_are_remembered_however_they_come_to_be() {
+        let mut unseen = Unseen::default();
+        for batch in 0..1000 {
+            // Of three that have not come, the one in the middle is refused.
+            unseen.pass(8 * batch + 7);
+            assert!(unseen.take(8 * batch + 3));
+            assert!(unseen.gaps.len() <= MAX_GAPS);
+        }
+        assert!(unseen.take(7993) && !unseen.take(1));
     }
 }
