@@ -122,14 +122,19 @@ async fn streams_share_a_connection_fairly() {
     for number in 0..STREAMS {
         client.request(number * 2 + 1, &get("/stream/200000")).await;
     }
-    // Room for a part of what they want: each has to get some of it.
-    client.send(Frame::window_update(0, 10_000_000)).await;
     let mut received = vec![0; STREAMS as usize];
-    while !client.is_silent_for(Duration::from_secs(1)).await {
-        let frame = client.next().await.unwrap();
-        if frame.kind == Kind::DATA {
-            received[(frame.stream / 2) as usize] += frame.payload.len();
+    // Room for a part of what they want: each has to get some of it. It comes bit by bit, and first when all have
+    // something to send: what is in a file takes a while to be read.
+    let mut rooms = [1_000_000; 10].into_iter();
+    loop {
+        while !client.is_silent_for(Duration::from_secs(1)).await {
+            let frame = client.next().await.unwrap();
+            if frame.kind == Kind::DATA {
+                received[(frame.stream / 2) as usize] += frame.payload.len();
+            }
         }
+        let Some(room) = rooms.next() else { break };
+        client.send(Frame::window_update(0, room)).await;
     }
     assert_eq!(received.iter().sum::<usize>(), 10_000_000 + DEFAULT_WINDOW);
     let (least, most) = (received.iter().min().unwrap(), received.iter().max().unwrap());
