@@ -102,22 +102,10 @@ impl Record {
     pub(crate) fn new(server: Arc<Context>, slot: Slot, request: &Arc<Request>) -> Box<Self> {
         let late = server.gate.is_late();
         let line = server.observer.access_log.is_some().then(|| Line::new(request));
-        let mut record = Box::new(Record {
-            server,
-            _slot: Some(slot),
-            admitted: Admitted::Later,
-            received_at: request.received_at,
-            queued_at: request.received_at,
-            queue_wait: None,
-            line,
-            request: Some(request.clone()),
-            status: None,
-            bytes: 0,
-            outcome: Outcome::Disconnected,
-            on_finish: None,
-            answered: None,
-            held: None,
-        });
+        let mut record = Record::begun(server, request.received_at, line);
+        record._slot = Some(slot);
+        record.request = Some(request.clone());
+        record.admitted = Admitted::Later;
         if !late {
             record.admit();
         }
@@ -128,12 +116,17 @@ impl Record {
     pub(crate) fn of_refused(server: Arc<Context>, line: impl FnOnce(Instant) -> Line) -> Box<Self> {
         let now = Instant::now();
         let line = server.observer.access_log.is_some().then(|| Box::new(line(now)));
+        Record::begun(server, now, line)
+    }
+
+    /// Without a place among those that are served.
+    fn begun(server: Arc<Context>, received_at: Instant, line: Option<Box<Line>>) -> Box<Self> {
         Box::new(Record {
             server,
             _slot: None,
             admitted: Admitted::No,
-            received_at: now,
-            queued_at: now,
+            received_at,
+            queued_at: received_at,
             queue_wait: None,
             line,
             request: None,
