@@ -24,11 +24,12 @@ fn seconds(seconds: u64) -> Duration {
 /// Longer than `body_timeout`, which is 30 s.
 const LONG: Duration = Duration::from_secs(31);
 
-async fn call(harness: &mut Harness, client: &mut Client, stream: u32) -> (Incoming, Responder) {
+async fn call(harness: &mut Harness, client: &mut Client, stream: u32) -> (Arc<Incoming>, Responder) {
     let mut head = post("/manual");
     head.extend([("content-type", "application/grpc"), ("te", "trailers")]);
     client.open(stream, &head).await;
-    incoming(harness).await
+    let (body, responder) = incoming(harness).await;
+    (Arc::new(body), responder)
 }
 
 /// A thread that waits for the next message.
@@ -53,7 +54,7 @@ async fn conversations_rest_for_as_long_as_nobody_is_in_need() {
     ];
     client.open(3, &connect).await;
     let (second, _other) = incoming(&mut harness).await;
-    for (stream, body) in [(1, Arc::new(first)), (3, Arc::new(second))] {
+    for (stream, body) in [(1, first), (3, Arc::new(second))] {
         let read = wait(&reads, &body).await;
         sleep(seconds(3600)).await;
         assert!(reads.has_overdue());
@@ -69,8 +70,7 @@ async fn the_longest_silence_is_ended_first_and_one_at_a_time() {
     let mut client = harness.client().await;
     let mut calls = Vec::new();
     for stream in [1, 3, 5] {
-        let (body, responder) = call(&mut harness, &mut client, stream).await;
-        calls.push((Arc::new(body), responder));
+        calls.push(call(&mut harness, &mut client, stream).await);
     }
     // The second one was asked first, and the third one a moment ago.
     let second = wait(&reads, &calls[1].0).await;
@@ -93,7 +93,6 @@ async fn a_client_that_is_let_go_is_told() {
     let (mut harness, reads) = (harness(), Arc::default());
     let mut client = harness.client().await;
     let (body, responder) = call(&mut harness, &mut client, 1).await;
-    let body = Arc::new(body);
     let read = wait(&reads, &body).await;
     sleep(LONG).await;
     assert!(reads.end_longest());
@@ -111,7 +110,6 @@ async fn a_client_that_says_something_now_and_then_is_left_alone() {
     let (mut harness, reads) = (harness(), Arc::default());
     let mut client = harness.client().await;
     let (body, _responder) = call(&mut harness, &mut client, 1).await;
-    let body = Arc::new(body);
     for _ in 0..10 {
         let read = wait(&reads, &body).await;
         sleep(seconds(29)).await;
@@ -126,7 +124,7 @@ async fn empty_frames_say_nothing() {
     let (mut harness, reads) = (harness(), Arc::default());
     let mut client = harness.client().await;
     let (body, _responder) = call(&mut harness, &mut client, 1).await;
-    let read = wait(&reads, &Arc::new(body)).await;
+    let read = wait(&reads, &body).await;
     sleep(seconds(20)).await;
     client.send(Frame::data(1, [])).await;
     sleep(seconds(20)).await;
@@ -159,7 +157,6 @@ async fn the_client_is_waited_for_from_when_it_was_asked() {
     let (mut harness, reads) = (harness(), Arc::default());
     let mut client = harness.client().await;
     let (body, _responder) = call(&mut harness, &mut client, 1).await;
-    let body = Arc::new(body);
     client.send(Frame::data(1, *b"a question")).await;
     assert_eq!(wait(&reads, &body).await.await.unwrap().unwrap().unwrap(), "a question");
     // The answer takes its time, and the client waits for it.
